@@ -1,4 +1,5 @@
-//! What can go wrong, by blame: the peer ([`Error`]), this side ([`SendError`]), or one request ([`Refusal`]).
+//! What can go wrong, by blame: the peer ([`Error`]), this side ([`SendError`]), or one request
+//! ([`Refusal`]).
 
 use core::fmt;
 
@@ -6,7 +7,8 @@ use crate::wire::{ProtocolStatus, RecordType, RequestId};
 
 /// The peer broke the protocol.
 ///
-/// Nothing that follows on the connection can be trusted: close it. The error is sticky, every later call returns it again.
+/// Nothing that follows on the connection can be trusted: close it. The error is sticky, every
+/// later call returns it again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -118,7 +120,8 @@ pub enum SendError {
         /// The id.
         id: RequestId,
     },
-    /// Before the stream's turn: output before the end of PARAMS (a Filter's: of STDIN), or input streams out of order (§6.1).
+    /// Before the stream's turn: output before the end of PARAMS (a Filter's: of STDIN), or input
+    /// streams out of order (§6.1).
     TooEarly {
         /// The request.
         id: RequestId,
@@ -176,7 +179,8 @@ impl core::error::Error for SendError {}
 
 /// Why one request is not served. Other requests on the connection go on.
 ///
-/// [`protocol_status`](Refusal::protocol_status) is the only way from a reason to a number on the wire.
+/// [`protocol_status`](Refusal::protocol_status) is the only way from a reason to a number on the
+/// wire.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Refusal {

@@ -1,7 +1,8 @@
 //! The legal order of one request's records (§6.1), as one table that both sides obey.
 //!
-//! The application judges what it receives with [`Exchange::input`] and what it sends with [`Exchange::output`]; the web server does the
-//! reverse with the very same functions, so the two sides cannot drift apart.
+//! The application judges what it receives with [`Exchange::input`] and what it sends with
+//! [`Exchange::output`]; the web server does the reverse with the very same functions, so the two
+//! sides cannot drift apart.
 
 use crate::wire::{RecordType, Role};
 
@@ -44,7 +45,8 @@ impl Output {
 pub(crate) enum Verdict {
     /// Content of the stream, or its end for the first time.
     Pass,
-    /// Not a stream of this role, or the end of a stream that has already ended: harmless, and nobody's business.
+    /// Not a stream of this role, or the end of a stream that has already ended: harmless, and
+    /// nobody's business.
     Discard,
 }
 
@@ -217,7 +219,8 @@ impl Exchange {
 mod tests {
     use super::*;
 
-    /// What each role's streams do after the given ones have ended: `.` passes, `-` is discarded, `<` is too early, `>` is after the end.
+    /// What each role's streams do after the given ones have ended: `.` passes, `-` is discarded,
+    /// `<` is too early, `>` is after the end.
     #[test]
     fn order_of_input_streams() {
         use Role::{Authorizer, Filter, Responder};

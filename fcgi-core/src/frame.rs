@@ -5,14 +5,16 @@ use core::ops::Deref;
 
 use crate::wire::{EndRequest, HEADER_LEN, Header, ProtocolStatus, RecordType, RequestId};
 
-/// The most content that one outgoing record carries: a multiple of 8 below 65,536, so that full records need no padding (§3.3).
+/// The most content that one outgoing record carries: a multiple of 8 below 65,536, so that full
+/// records need no padding (§3.3).
 pub const MAX_CONTENT: usize = 65_528;
 
 static ZEROS: [u8; 8] = [0; 8];
 
 /// One record on its way out: header, borrowed content, padding with zeros.
 ///
-/// Nothing is copied: give [`parts`](Record::parts) to a vectored write and tell [`advance`](Record::advance) how much of it went out.
+/// Nothing is copied: give [`parts`](Record::parts) to a vectored write and tell
+/// [`advance`](Record::advance) how much of it went out.
 #[derive(Clone, Debug)]
 #[must_use = "a record that is not sent leaves the stream with a hole"]
 pub struct Record<'b> {
@@ -81,7 +83,8 @@ impl<'b> Record<'b> {
         self.len() == 0
     }
 
-    /// Notes that `count` more bytes were sent; returns how many of them lay beyond this record's end, and so belong to what follows it.
+    /// Notes that `count` more bytes were sent; returns how many of them lay beyond this record's
+    /// end, and so belong to what follows it.
     pub fn advance(&mut self, count: usize) -> usize {
         let taken = count.min(self.len());
         self.sent = self.sent.saturating_add(taken);
@@ -131,7 +134,8 @@ pub(crate) fn end_request(
 pub struct Encoded<const N: usize>(heapless::Vec<u8, N, u8>);
 
 impl<const N: usize> Encoded<N> {
-    /// One piece after the other. The callers' pieces fit by their sizes, which the tests of each encoder hold at the largest values.
+    /// One piece after the other. The callers' pieces fit by their sizes, which the tests of each
+    /// encoder hold at the largest values.
     pub(crate) fn concat(pieces: &[&[u8]]) -> Self {
         let mut bytes = heapless::Vec::new();
         for piece in pieces {

@@ -1,7 +1,8 @@
 //! The FastCGI 1.0 protocol as state machines without I/O.
 //!
-//! For authors of applications, web servers, gateways, runtimes and firmware: this crate turns bytes into requests and answers into bytes, and leaves
-//! sockets, threads, memory and time to its caller. No `std`, no allocation, no `unsafe`; no byte of the peer can make it panic.
+//! For authors of applications, web servers, gateways, runtimes and firmware: this crate turns
+//! bytes into requests and answers into bytes, and leaves sockets, threads, memory and time to its
+//! caller. No `std`, no allocation, no `unsafe`; no byte of the peer can make it panic.
 //!
 //! ```text
 //!                         application::Connection
@@ -25,18 +26,21 @@
 //! connection.stdout(id, &mut bytes)    // -> Result<Option<Record<'bytes>>, SendError>
 //! ```
 //!
-//! `None` means that the slice is empty; the bytes of an event are the last bytes consumed; cutting the input anywhere changes nothing but the
-//! pieces. The machine collects nothing and looks nowhere ahead: a connection between two records is some dozens of bytes, and a whole event
-//! loop needs one read buffer.
+//! `None` means that the slice is empty; the bytes of an event are the last bytes consumed; cutting
+//! the input anywhere changes nothing but the pieces. The machine collects nothing and looks
+//! nowhere ahead: a connection between two records is some dozens of bytes, and a whole event loop
+//! needs one read buffer.
 //!
 //! # Errors, by blame
 //!
-//! [`Error`]: the peer broke the protocol; it is sticky, close the connection. [`SendError`]: this side asked for something illegal; nothing was sent, the
-//! connection is still good. [`Refusal`]: one request is not served; the others go on.
+//! [`Error`]: the peer broke the protocol; it is sticky, close the connection. [`SendError`]: this
+//! side asked for something illegal; nothing was sent, the connection is still good. [`Refusal`]:
+//! one request is not served; the others go on.
 //!
 //! # Features
 //!
-//! None is on by default, and each only adds. `alloc`: [`Storage`] for `Vec<u8>`. `std`: `alloc`, and vector instructions found at run time in memchr.
+//! None is on by default, and each only adds. `alloc`: [`Storage`] for `Vec<u8>`. `std`: `alloc`,
+//! and vector instructions found at run time in memchr.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(

@@ -8,10 +8,11 @@ use crate::params;
 use crate::wire::values::Variable;
 use crate::wire::{Header, ProtocolStatus, RecordType, RequestId, UnknownType};
 
-/// An answer owed to the web server: GET_VALUES_RESULT (§4.1), UNKNOWN_TYPE (§4.2), or the END_REQUEST of a refused request (§5.5).
+/// An answer owed to the web server: GET_VALUES_RESULT (§4.1), UNKNOWN_TYPE (§4.2), or the
+/// END_REQUEST of a refused request (§5.5).
 ///
-/// A small description; the bytes are made by [`encode`](Reply::encode), so nothing queues inside the connection. Replies go out in the order in which
-/// they came, between any two records.
+/// A small description; the bytes are made by [`encode`](Reply::encode), so nothing queues inside
+/// the connection. Replies go out in the order in which they came, between any two records.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[must_use = "the web server waits for this answer: encode and send it"]
 pub struct Reply(Kind);
@@ -51,8 +52,9 @@ impl Reply {
 
     /// The bytes on the wire, at most 88.
     ///
-    /// The two numbers are what FCGI_MAX_CONNS and FCGI_MAX_REQS say when they are asked for: how many connections the application takes
-    /// at the same time, and how many requests *one connection* takes now (web servers read it so). FCGI_MPXS_CONNS is 1 when the latter is more
+    /// The two numbers are what FCGI_MAX_CONNS and FCGI_MAX_REQS say when they are asked for: how
+    /// many connections the application takes at the same time, and how many requests *one
+    /// connection* takes now (web servers read it so). FCGI_MPXS_CONNS is 1 when the latter is more
     /// than one.
     pub fn encode(self, max_conns: u32, max_reqs: u32) -> Encoded<88> {
         match self.0 {
@@ -102,7 +104,8 @@ impl fmt::Debug for Reply {
 }
 
 fn values_result(asked: u8, max_conns: u32, max_reqs: u32) -> Encoded<88> {
-    // Three names of 14, 13 and 15 bytes, values of 10, 10 and 1 digits, two lengths each: 69 bytes at most.
+    // Three names of 14, 13 and 15 bytes, values of 10, 10 and 1 digits, two lengths each: 69 bytes
+    // at most.
     let mut content = heapless::Vec::<u8, 72, u8>::new();
     for variable in Variable::ALL {
         if asked & variable.mask() == 0 {

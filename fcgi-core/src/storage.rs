@@ -8,8 +8,8 @@ pub struct StorageFull;
 
 /// Bytes that are appended at the end and read as one slice.
 ///
-/// `heapless::Vec<u8, N>` and `heapless::VecView<u8>` implement it with a fixed capacity; with the `alloc` feature `Vec<u8>` does, and
-/// grows as bytes arrive, never on a length's word.
+/// `heapless::Vec<u8, N>` and `heapless::VecView<u8>` implement it with a fixed capacity; with the
+/// `alloc` feature `Vec<u8>` does, and grows as bytes arrive, never on a length's word.
 pub trait Storage {
     /// Appends all of `bytes`, or nothing.
     ///
@@ -61,7 +61,8 @@ where
 impl Storage for alloc::vec::Vec<u8> {
     #[inline]
     fn append(&mut self, bytes: &[u8]) -> Result<(), StorageFull> {
-        // A peer must not be able to choose an abort: running out of memory is the same as being full.
+        // A peer must not be able to choose an abort: running out of memory is the same as being
+        // full.
         self.try_reserve(bytes.len()).map_err(|_| StorageFull)?;
         self.extend_from_slice(bytes);
         Ok(())

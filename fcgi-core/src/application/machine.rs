@@ -44,7 +44,8 @@ impl Machine {
         }
     }
 
-    /// A request is no longer active: what is left of its current record, if it is the current one, is skipped.
+    /// A request is no longer active: what is left of its current record, if it is the current one,
+    /// is skipped.
     pub(super) fn forget(&mut self, id: RequestId) {
         if self.records.request_id() == Some(id) && matches!(self.target, Target::Stream(_)) {
             self.target = Target::Skip;
@@ -64,7 +65,8 @@ impl Machine {
         if input.is_empty() {
             return Ok(None);
         }
-        // What bodies consist of needs no decision: cheap enough to be inlined into the caller's loop.
+        // What bodies consist of needs no decision: cheap enough to be inlined into the caller's
+        // loop.
         if !self.records.is_content_done() {
             if let Target::Stream(stream) = self.target {
                 return Ok(self.piece(stream, input));
@@ -151,7 +153,8 @@ impl Machine {
                     record_type,
                 });
             }
-            // Application records of a type that nobody knows, management types with an id included.
+            // Application records of a type that nobody knows, management types with an id
+            // included.
             _ => Target::Skip,
         })
     }
@@ -168,7 +171,8 @@ impl Machine {
                 self.asked = 0;
                 Target::Values
             }
-            // Answers to questions that an application does not ask: two reflecting peers must not loop.
+            // Answers to questions that an application does not ask: two reflecting peers must not
+            // loop.
             RecordType::GET_VALUES_RESULT | RecordType::UNKNOWN_TYPE => Target::Skip,
             _ => Target::Unknown,
         })

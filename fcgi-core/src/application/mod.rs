@@ -12,7 +12,8 @@ use crate::wire::{ProtocolStatus, RecordType, RequestId, Role};
 
 /// One connection as the application sees it, for up to `REQUESTS` requests at a time.
 ///
-/// A state machine without I/O and without a clock. Feed it with what was read from the socket, in any pieces, and act on each event:
+/// A state machine without I/O and without a clock. Feed it with what was read from the socket, in
+/// any pieces, and act on each event:
 ///
 /// ```
 /// use fcgi_core::application::{Connection, Event};
@@ -46,8 +47,9 @@ use crate::wire::{ProtocolStatus, RecordType, RequestId, Role};
 /// # assert!(answer(&input).unwrap().windows(5).any(|w| w == b"hello"));
 /// ```
 ///
-/// Memory: 60 bytes at most, and 4 for each request; nothing is allocated and nothing of the input is kept. Work: each call looks at each byte
-/// of its slice at most once, and at most at all active requests once a record.
+/// Memory: 44 bytes, and 4 for each request; nothing is allocated and nothing of the input
+/// is kept. Work: each call looks at each byte of its slice at most once, and at most at all active
+/// requests once a record.
 #[derive(Clone, Debug)]
 pub struct Connection<const REQUESTS: usize> {
     machine: Machine,
@@ -57,7 +59,8 @@ pub struct Connection<const REQUESTS: usize> {
 /// What the web server did. The bytes are borrowed from the input and from nothing else.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Event<'input> {
-    /// BEGIN_REQUEST (§5.1): the id is active from here until [`Connection::end`] or [`Connection::refuse`].
+    /// BEGIN_REQUEST (§5.1): the id is active from here until [`Connection::end`] or
+    /// [`Connection::refuse`].
     Begin {
         /// The new request.
         id: RequestId,
@@ -102,7 +105,8 @@ pub enum Event<'input> {
         /// The request.
         id: RequestId,
     },
-    /// ABORT_REQUEST (§5.4), at most once a request: end it soon with [`Connection::end`]; output before that is allowed.
+    /// ABORT_REQUEST (§5.4), at most once a request: end it soon with [`Connection::end`]; output
+    /// before that is allowed.
     Abort {
         /// The request.
         id: RequestId,
@@ -123,24 +127,27 @@ impl<const REQUESTS: usize> Connection<REQUESTS> {
 
     /// Eats from the front of `input` up to the next event.
     ///
-    /// - `None` means that `input` is empty: everything has been taken in, and nothing of it is needed any more.
+    /// - `None` means that `input` is empty: everything has been taken in, and nothing of it is
+    ///   needed any more.
     /// - The bytes of an event are the last bytes consumed.
     /// - Cutting the input anywhere changes nothing but the pieces of streams.
-    /// - A record is acted on as soon as its last content byte is there; its padding is skipped whenever it comes.
+    /// - A record is acted on as soon as its last content byte is there; its padding is skipped
+    ///   whenever it comes.
     ///
     /// # Errors
     ///
-    /// [`Error`] when the web server breaks the protocol; from then on every call returns the same error: close the connection.
+    /// [`Error`] when the web server breaks the protocol; from then on every call returns the same
+    /// error: close the connection.
     #[inline]
     pub fn receive<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Event<'i>>, Error> {
         self.machine.receive(&mut self.table, input, false)
     }
 
-    /// As [`receive`](Connection::receive), but stops before a BEGIN_REQUEST: `None` with a non-empty `input` means that another request
-    /// begins there.
+    /// As [`receive`](Connection::receive), but stops before a BEGIN_REQUEST: `None` with a
+    /// non-empty `input` means that another request begins there.
     ///
-    /// For frontends that serve pipelined requests one after the other: while a request runs they still see ABORT_REQUEST and GET_VALUES, and the
-    /// next request is neither refused nor begun.
+    /// For frontends that serve pipelined requests one after the other: while a request runs they
+    /// still see ABORT_REQUEST and GET_VALUES, and the next request is neither refused nor begun.
     ///
     /// # Errors
     ///
@@ -156,7 +163,8 @@ impl<const REQUESTS: usize> Connection<REQUESTS> {
     ///
     /// # Errors
     ///
-    /// [`SendError`] when the id is not active, before the end of PARAMS (a Filter: of STDIN), or after the end of STDOUT.
+    /// [`SendError`] when the id is not active, before the end of PARAMS (a Filter: of STDIN), or
+    /// after the end of STDOUT.
     pub fn stdout<'b>(
         &mut self,
         id: RequestId,
@@ -165,7 +173,8 @@ impl<const REQUESTS: usize> Connection<REQUESTS> {
         send(&mut self.table, id, Output::Stdout, bytes)
     }
 
-    /// The empty record that ends STDOUT. [`end`](Connection::end) sends it too when it is still missing.
+    /// The empty record that ends STDOUT. [`end`](Connection::end) sends it too when it is still
+    /// missing.
     ///
     /// # Errors
     ///
@@ -196,9 +205,11 @@ impl<const REQUESTS: usize> Connection<REQUESTS> {
         send_end(&mut self.table, id, Output::Stderr)
     }
 
-    /// Ends a request (§5.5): the ends of the streams that are still owed, then END_REQUEST with REQUEST_COMPLETE. At most 32 bytes.
+    /// Ends a request (§5.5): the ends of the streams that are still owed, then END_REQUEST with
+    /// REQUEST_COMPLETE. At most 32 bytes.
     ///
-    /// The id is inactive from here on; input that is still on its way for it is skipped. The input need not have been read to its end.
+    /// The id is inactive from here on; input that is still on its way for it is skipped. The input
+    /// need not have been read to its end.
     ///
     /// # Errors
     ///
@@ -221,7 +232,8 @@ impl<const REQUESTS: usize> Connection<REQUESTS> {
         Ok(bytes)
     }
 
-    /// Refuses a request of which nothing was answered: a bare END_REQUEST with the refusal's protocolStatus (§5.5).
+    /// Refuses a request of which nothing was answered: a bare END_REQUEST with the refusal's
+    /// protocolStatus (§5.5).
     ///
     /// The id is inactive from here on; the rest of the request is skipped.
     ///
@@ -243,13 +255,14 @@ impl<const REQUESTS: usize> Connection<REQUESTS> {
         self.machine.forget(id);
     }
 
-    /// Refuses every new request from here on with OVERLOADED, for a graceful stop; see [`should_close`](Connection::should_close).
+    /// Refuses every new request from here on with OVERLOADED, for a graceful stop; see
+    /// [`should_close`](Connection::should_close).
     pub fn stop_accepting(&mut self) {
         self.machine.closing = true;
     }
 
-    /// Whether the application has to close now: no request is active, and either one came without FCGI_KEEP_CONN (§5.1) or
-    /// [`stop_accepting`](Connection::stop_accepting) was called.
+    /// Whether the application has to close now: no request is active, and either one came without
+    /// FCGI_KEEP_CONN (§5.1) or [`stop_accepting`](Connection::stop_accepting) was called.
     #[must_use]
     pub fn should_close(&self) -> bool {
         self.machine.closing && self.table.is_empty()
@@ -272,21 +285,25 @@ impl<const REQUESTS: usize> Connection<REQUESTS> {
         table::find(&self.table, id).map(|exchange| exchange.role())
     }
 
-    /// Whether an active request has got all its input: the end of the last stream of its role. `false` for an id that is not active.
+    /// Whether an active request has got all its input: the end of the last stream of its role.
+    /// `false` for an id that is not active.
     ///
-    /// When the web server closes the connection, the requests for which this is `false` are incomplete.
+    /// When the web server closes the connection, the requests for which this is `false` are
+    /// incomplete.
     #[must_use]
     pub fn is_input_done(&self, id: RequestId) -> bool {
         table::find(&self.table, id).is_some_and(|exchange| exchange.is_input_done())
     }
 
-    /// Whether output for an active request is allowed now (§6.1): after PARAMS, for a Filter after STDIN.
+    /// Whether output for an active request is allowed now (§6.1): after PARAMS, for a Filter after
+    /// STDIN.
     #[must_use]
     pub fn may_answer(&self, id: RequestId) -> bool {
         table::find(&self.table, id).is_some_and(|exchange| exchange.may_answer())
     }
 
-    /// Whether the input stands between two records, so that an end of the stream here cuts nothing.
+    /// Whether the input stands between two records, so that an end of the stream here cuts
+    /// nothing.
     #[must_use]
     pub fn is_between_records(&self) -> bool {
         self.machine.records.is_between()

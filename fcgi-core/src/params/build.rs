@@ -58,10 +58,11 @@ impl fmt::Display for AppendError {
 
 impl core::error::Error for AppendError {}
 
-/// Cuts a whole PARAMS stream into the contents of its records: pairs stay together wherever they fit.
+/// Cuts a whole PARAMS stream into the contents of its records: pairs stay together wherever they
+/// fit.
 ///
-/// Some applications read pairs record by record (PHP does), so a pair is cut only when it alone exceeds a record. Each chunk has 1 to
-/// [`MAX_CONTENT`] bytes and goes into one record.
+/// Some applications read pairs record by record (PHP does), so a pair is cut only when it alone
+/// exceeds a record. Each chunk has 1 to [`MAX_CONTENT`] bytes and goes into one record.
 #[must_use]
 pub const fn chunks(stream: &[u8]) -> Chunks<'_> {
     Chunks {

@@ -25,9 +25,11 @@ impl Default for Limits {
     }
 }
 
-/// The part of a [`Collector`]'s work that lives only as long as one input slice: a piece of the stream, held where it lies.
+/// The part of a [`Collector`]'s work that lives only as long as one input slice: a piece of the
+/// stream, held where it lies.
 ///
-/// Make one for each slice that is given to `receive`, and give it back with [`Collector::keep`] when the slice is used up.
+/// Make one for each slice that is given to `receive`, and give it back with [`Collector::keep`]
+/// when the slice is used up.
 #[derive(Debug, Default)]
 #[must_use = "what is held is lost unless it is kept or finished"]
 pub struct Held<'i> {
@@ -81,7 +83,8 @@ pub struct Collector<S> {
 }
 
 impl<S: Storage> Collector<S> {
-    /// A collector with nothing in it. The smaller of `limits.bytes` and the storage's capacity holds.
+    /// A collector with nothing in it. The smaller of `limits.bytes` and the storage's capacity
+    /// holds.
     pub fn new(mut storage: S, limits: Limits) -> Self {
         storage.clear();
         Collector { storage, limits }
@@ -91,7 +94,8 @@ impl<S: Storage> Collector<S> {
     ///
     /// # Errors
     ///
-    /// [`Refusal::ParamsTooLong`] at the first piece that goes over the limit; give it to `refuse` and [`clear`](Collector::clear) the collector.
+    /// [`Refusal::ParamsTooLong`] at the first piece that goes over the limit; give it to `refuse`
+    /// and [`clear`](Collector::clear) the collector.
     #[inline]
     pub fn push<'i>(&mut self, held: &mut Held<'i>, piece: &'i [u8]) -> Result<(), Refusal> {
         if !held.bytes.is_empty() {
@@ -123,11 +127,13 @@ impl<S: Storage> Collector<S> {
         }
     }
 
-    /// The stream has ended: checks it whole and yields its pairs, from the slice if they lie there in one piece, else from the storage.
+    /// The stream has ended: checks it whole and yields its pairs, from the slice if they lie there
+    /// in one piece, else from the storage.
     ///
     /// # Errors
     ///
-    /// [`Refusal::MalformedParams`], [`Refusal::TooManyParams`], or [`Refusal::ParamsTooLong`] when the storage is full. Nobody sees half a stream.
+    /// [`Refusal::MalformedParams`], [`Refusal::TooManyParams`], or [`Refusal::ParamsTooLong`] when
+    /// the storage is full. Nobody sees half a stream.
     #[inline]
     pub fn finish<'s, 'i: 's>(&'s mut self, held: &mut Held<'i>) -> Result<Params<'s>, Refusal> {
         let held = mem::take(&mut held.bytes);

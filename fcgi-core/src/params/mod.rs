@@ -1,7 +1,8 @@
-//! The PARAMS stream (§5.2): collected within limits, checked whole, read without copying; and built for the other direction.
+//! The PARAMS stream (§5.2): collected within limits, checked whole, read without copying; and
+//! built for the other direction.
 //!
-//! A request exists for the application only after its complete and valid PARAMS: a [`Collector`] gathers the pieces of the stream and yields
-//! [`Params`] once it has ended, or a [`Refusal`].
+//! A request exists for the application only after its complete and valid PARAMS: a [`Collector`]
+//! gathers the pieces of the stream and yields [`Params`] once it has ended, or a [`Refusal`].
 
 mod build;
 mod collect;
@@ -14,9 +15,11 @@ pub use collect::{Collector, Held, Limits};
 use crate::error::Refusal;
 use crate::wire::{Pair, Text, pair};
 
-/// The parameters of one request: a whole PARAMS stream that has been checked, borrowed from wherever it lies.
+/// The parameters of one request: a whole PARAMS stream that has been checked, borrowed from
+/// wherever it lies.
 ///
-/// Names and values are bytes: web servers pass on what clients send. Pairs keep their order; names may repeat.
+/// Names and values are bytes: web servers pass on what clients send. Pairs keep their order; names
+/// may repeat.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Params<'a> {
     stream: &'a [u8],
@@ -60,8 +63,9 @@ impl<'a> Params<'a> {
 
     /// The value of the first pair with this name, exactly as it came.
     ///
-    /// Names can repeat: some web servers send one pair for each repeated header, and two headers that differ in `-` and `_` get the same name.
-    /// The first one wins here; [`get_all`](Params::get_all) shows them all. Looks at every pair at most once.
+    /// Names can repeat: some web servers send one pair for each repeated header, and two headers
+    /// that differ in `-` and `_` get the same name. The first one wins here;
+    /// [`get_all`](Params::get_all) shows them all. Looks at every pair at most once.
     #[must_use]
     pub fn get(&self, name: impl AsRef<[u8]>) -> Option<&'a [u8]> {
         let name = name.as_ref();
@@ -81,9 +85,11 @@ impl<'a> Params<'a> {
             .map(|pair| pair.value)
     }
 
-    /// The headers of the HTTP request (RFC 3875 §4.1.18): every `HTTP_` pair but HTTP_PROXY, with the prefix left out.
+    /// The headers of the HTTP request (RFC 3875 §4.1.18): every `HTTP_` pair but HTTP_PROXY, with
+    /// the prefix left out.
     ///
-    /// HTTP_PROXY comes from a client's `Proxy` header; taking it for the variable of that name is a known hole ("httpoxy", CVE-2016-5385).
+    /// HTTP_PROXY comes from a client's `Proxy` header; taking it for the variable of that name is
+    /// a known hole ("httpoxy", CVE-2016-5385).
     pub fn headers(&self) -> impl Iterator<Item = Pair<'a>> + use<'a> {
         self.iter().filter_map(|pair| {
             let name = pair.name.strip_prefix(b"HTTP_")?;
@@ -96,19 +102,22 @@ impl<'a> Params<'a> {
 
     /// The number in CONTENT_LENGTH (RFC 3875 §4.1.2): decimal digits and nothing else.
     ///
-    /// `None` when it is missing, empty, not a number ("-1" is seen for chunked uploads), or does not fit. The body then ends where STDIN ends.
+    /// `None` when it is missing, empty, not a number ("-1" is seen for chunked uploads), or does
+    /// not fit. The body then ends where STDIN ends.
     #[must_use]
     pub fn content_length(&self) -> Option<u64> {
         decimal(self.get("CONTENT_LENGTH")?)
     }
 
-    /// The number in FCGI_DATA_LENGTH: the size in bytes of the file that a Filter gets on DATA (§6.4).
+    /// The number in FCGI_DATA_LENGTH: the size in bytes of the file that a Filter gets on DATA
+    /// (§6.4).
     #[must_use]
     pub fn data_length(&self) -> Option<u64> {
         decimal(self.get("FCGI_DATA_LENGTH")?)
     }
 
-    /// The number in FCGI_DATA_LAST_MOD: seconds since 1970-01-01 UTC at which a Filter's file was changed (§6.4).
+    /// The number in FCGI_DATA_LAST_MOD: seconds since 1970-01-01 UTC at which a Filter's file was
+    /// changed (§6.4).
     #[must_use]
     pub fn data_last_mod(&self) -> Option<u64> {
         decimal(self.get("FCGI_DATA_LAST_MOD")?)

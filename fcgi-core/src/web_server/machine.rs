@@ -52,7 +52,8 @@ impl Machine {
         if input.is_empty() {
             return Ok(None);
         }
-        // What bodies consist of needs no decision: cheap enough to be inlined into the caller's loop.
+        // What bodies consist of needs no decision: cheap enough to be inlined into the caller's
+        // loop.
         if !self.records.is_content_done() {
             if let Target::Stream(stream) = self.target {
                 return Ok(self.piece(stream, input));
@@ -152,7 +153,8 @@ impl Machine {
         })
     }
 
-    /// A piece of a stream. Only END_REQUEST makes its id inactive, and that cannot come inside this record.
+    /// A piece of a stream. Only END_REQUEST makes its id inactive, and that cannot come inside
+    /// this record.
     #[inline]
     fn piece<'i>(&mut self, stream: Output, input: &mut &'i [u8]) -> Option<Event<'i>> {
         let id = self.records.request_id()?;

@@ -1,4 +1,5 @@
-//! The web server's side of a connection: requests out, answers in. The mirror of [`application`](crate::application).
+//! The web server's side of a connection: requests out, answers in. The mirror of
+//! [`application`](crate::application).
 
 mod answers;
 mod machine;
@@ -13,8 +14,8 @@ use crate::wire::{BeginRequest, Header, ProtocolStatus, RecordType, RequestId, R
 
 /// One connection as the web server sees it, for up to `REQUESTS` requests at a time.
 ///
-/// A state machine without I/O and without a clock: its methods make the records of requests, and [`receive`](Connection::receive) takes what
-/// the application answers, in any pieces.
+/// A state machine without I/O and without a clock: its methods make the records of requests, and
+/// [`receive`](Connection::receive) takes what the application answers, in any pieces.
 ///
 /// ```
 /// use fcgi_core::params;
@@ -49,8 +50,9 @@ use crate::wire::{BeginRequest, Header, ProtocolStatus, RecordType, RequestId, R
 /// # f().unwrap();
 /// ```
 ///
-/// Memory: 64 bytes at most for one request, and 4 for each further one. Work: each call of `receive` looks at each byte of its slice at most
-/// once, and at all active requests at most once a record.
+/// Memory: 60 bytes, and 4 for each request. Work: each call of
+/// `receive` looks at each byte of its slice at most once, and at all active requests at most once
+/// a record.
 #[derive(Clone, Debug)]
 pub struct Connection<const REQUESTS: usize> {
     machine: Machine,
@@ -102,7 +104,8 @@ pub enum Event<'input> {
     },
 }
 
-/// What an application said of itself in GET_VALUES_RESULT (§4.1); `None` for what it left out or what was no number.
+/// What an application said of itself in GET_VALUES_RESULT (§4.1); `None` for what it left out or
+/// what was no number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Values {
     /// FCGI_MAX_CONNS: the most connections at the same time.
@@ -116,7 +119,8 @@ pub struct Values {
 /// What it means for an active request that the application closed the connection (§3.5).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Closed {
-    /// It ended its STDOUT on a connection that was not to be kept, and left END_REQUEST out: complete, without an appStatus.
+    /// It ended its STDOUT on a connection that was not to be kept, and left END_REQUEST out:
+    /// complete, without an appStatus.
     Complete,
     /// The answer is cut short.
     Truncated,
@@ -132,7 +136,8 @@ impl<const REQUESTS: usize> Connection<REQUESTS> {
         }
     }
 
-    /// Begins a request (§5.1) with the smallest id that is free. An id is free again only when END_REQUEST came, also after an abort.
+    /// Begins a request (§5.1) with the smallest id that is free. An id is free again only when
+    /// END_REQUEST came, also after an abort.
     ///
     /// # Errors
     ///
@@ -161,7 +166,8 @@ impl<const REQUESTS: usize> Connection<REQUESTS> {
 
     /// Takes the next record of PARAMS from the front of `bytes`; `None` when they are empty.
     ///
-    /// For pairs that stay whole, give it the [`chunks`](crate::params::chunks) of the stream one by one.
+    /// For pairs that stay whole, give it the [`chunks`](crate::params::chunks) of the stream one
+    /// by one.
     ///
     /// # Errors
     ///
@@ -187,7 +193,8 @@ impl<const REQUESTS: usize> Connection<REQUESTS> {
     ///
     /// # Errors
     ///
-    /// [`SendError`] when the id is not active, the request is an Authorizer's, before the end of PARAMS, or after the end of STDIN.
+    /// [`SendError`] when the id is not active, the request is an Authorizer's, before the end of
+    /// PARAMS, or after the end of STDIN.
     pub fn stdin<'b>(
         &mut self,
         id: RequestId,
@@ -209,7 +216,8 @@ impl<const REQUESTS: usize> Connection<REQUESTS> {
     ///
     /// # Errors
     ///
-    /// [`SendError`] when the id is not active, the role is not Filter, before the end of STDIN, or after the end of DATA.
+    /// [`SendError`] when the id is not active, the role is not Filter, before the end of STDIN, or
+    /// after the end of DATA.
     pub fn data<'b>(
         &mut self,
         id: RequestId,
@@ -259,8 +267,9 @@ impl<const REQUESTS: usize> Connection<REQUESTS> {
 
     /// Eats from the front of `input` up to the next event.
     ///
-    /// The same laws hold as for an application: `None` means that `input` is empty, an event's bytes are the last bytes consumed, and cuts change nothing
-    /// but the pieces. Records of requests that are not active are skipped.
+    /// The same laws hold as for an application: `None` means that `input` is empty, an event's
+    /// bytes are the last bytes consumed, and cuts change nothing but the pieces. Records of
+    /// requests that are not active are skipped.
     ///
     /// # Errors
     ///
@@ -270,7 +279,8 @@ impl<const REQUESTS: usize> Connection<REQUESTS> {
         self.machine.receive(&mut self.table, input)
     }
 
-    /// What it means for an active request that the connection was closed by the application; `None` for an id that is not active.
+    /// What it means for an active request that the connection was closed by the application;
+    /// `None` for an id that is not active.
     #[must_use]
     pub fn closed(&self, id: RequestId) -> Option<Closed> {
         let exchange = table::find(&self.table, id)?;

@@ -1,9 +1,10 @@
-//! The bytes of FastCGI: headers, record types, bodies, name-value pairs, and the notation of the specification's Appendix B.
+//! The bytes of FastCGI: headers, record types, bodies, name-value pairs, and the notation of the
+//! specification's Appendix B.
 //!
 //! Views and values only: nothing here knows what is legal when. That is the work of
 //! [`application::Connection`](crate::application::Connection) and
-//! [`web_server::Connection`](crate::web_server::Connection), which are what applications and gateways use; this layer is for tools that look at
-//! the wire itself.
+//! [`web_server::Connection`](crate::web_server::Connection), which are what applications and
+//! gateways use; this layer is for tools that look at the wire itself.
 
 mod body;
 mod header;

@@ -5,7 +5,8 @@ use core::num::NonZeroU16;
 
 /// The type of a record, byte 1 of its header (§3.3, §8).
 ///
-/// The number space is open: a type that the specification does not name is kept and can be reported. `Display` prints the specification's name.
+/// The number space is open: a type that the specification does not name is kept and can be
+/// reported. `Display` prints the specification's name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RecordType(pub u8);
 
@@ -166,7 +167,8 @@ impl fmt::Display for Role {
 
 /// How a request ended on the level of the protocol (§5.5).
 ///
-/// The number space is open; anything but [`REQUEST_COMPLETE`](ProtocolStatus::REQUEST_COMPLETE) is a failed request.
+/// The number space is open; anything but [`REQUEST_COMPLETE`](ProtocolStatus::REQUEST_COMPLETE) is
+/// a failed request.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ProtocolStatus(pub u8);
 

@@ -27,7 +27,8 @@ pub struct Pair<'a> {
     pub value: &'a [u8],
 }
 
-/// Reads one length from the front: one byte for 0 to 127, or four bytes, big endian, with the top bit set.
+/// Reads one length from the front: one byte for 0 to 127, or four bytes, big endian, with the top
+/// bit set.
 ///
 /// A short length in the long form is accepted.
 ///
@@ -71,7 +72,8 @@ fn split(bytes: &[u8], name: usize, value: usize) -> IResult<&[u8], Pair<'_>, ()
     Ok((rest, Pair { name, value }))
 }
 
-/// The lengths of a pair when one of them has four bytes; apart, to keep [`pair`] small where it is inlined.
+/// The lengths of a pair when one of them has four bytes; apart, to keep [`pair`] small where it is
+/// inlined.
 #[cold]
 fn long_lengths(input: &[u8]) -> IResult<&[u8], (usize, usize), ()> {
     let (rest, (name, value)) = (length, length).parse(input)?;

@@ -69,7 +69,8 @@ impl fmt::Display for Record<'_> {
     }
 }
 
-/// Bytes, displayed as a C string literal as the specification writes them: `"\013\002SERVER_PORT80"`.
+/// Bytes, displayed as a C string literal as the specification writes them:
+/// `"\013\002SERVER_PORT80"`.
 ///
 /// Every byte that is not printable ASCII is escaped, so the text is safe for a terminal and a log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -144,7 +144,8 @@ fn lengths(bytes: &[u8]) -> Result<(u32, u32), nom::Err<()>> {
     Ok((name, value))
 }
 
-/// Takes up to `left` bytes from the front of `content` and lowers `left` by as many; `None` when there are none.
+/// Takes up to `left` bytes from the front of `content` and lowers `left` by as many; `None` when
+/// there are none.
 fn take<'i>(content: &mut &'i [u8], left: &mut u32) -> Option<&'i [u8]> {
     let wanted = usize::try_from(*left).unwrap_or(usize::MAX);
     let (piece, rest) = content.split_at(wanted.min(content.len()));
