@@ -1,0 +1,63 @@
+//! FastCGI applications on blocking std: a closure, `Read` and `Write`.
+//!
+//! ```no_run
+//! use std::io::Write;
+//!
+//! fn main() -> std::io::Result<()> {
+//!     fcgi_std::Server::inherited_or_bind("127.0.0.1:9000")?.serve(|request| {
+//!         request.header("Content-Type", "text/plain; charset=utf-8")?;
+//!         writeln!(request.stdout, "Hello, {}!", request.params.text("REMOTE_ADDR"))
+//!     })
+//! }
+//! ```
+//!
+//! - [`Server`]: where to listen, the rules, and the two ways to run: [`serve`](Server::serve)
+//!   calls a handler on worker threads, [`requests`](Server::requests) feeds a loop of your own.
+//!   [`Handle`] stops it gracefully.
+//! - [`Request`]: parameters, STDIN, DATA, STDOUT, STDERR, status and headers, exit status.
+//! - [`Incident`]: what only the operator can see.
+//! - [`web_server`]: the other side, for programs that send requests to applications.
+//!
+//! # How it works
+//!
+//! ```text
+//!             ┌──────────────── idle set (one epoll) ────────────────┐
+//!  accept ──► │ between requests · heads coming · last bytes going   │
+//!             └──────┬───────────────────────────────────────▲───────┘
+//!                    │ the parameters have ended             │ END_REQUEST is out
+//!                    ▼                                       │
+//!                 worker: the handler reads STDIN, writes STDOUT, one request at a time
+//! ```
+//!
+//! Every worker waits on the idle set when it has nothing else to do; the kernel wakes one of them
+//! for each connection that is ready. The protocol itself is [`fcgi_core`]'s.
+
+mod advance;
+mod buffer;
+mod context;
+mod incident;
+mod intake;
+mod params;
+mod poller;
+mod pool;
+mod request;
+mod rules;
+mod server;
+mod session;
+mod state;
+mod streams;
+pub mod web_server;
+mod workers;
+
+pub use fcgi_core::{ProtocolStatus, RequestId, Role};
+pub use fcgi_listen::{Address, Listener, Peer, WebServerAddrs};
+pub use incident::Incident;
+pub use params::Params;
+pub use request::Request;
+pub use server::{Handle, Requests, Server};
+pub use streams::{InputReader, Stderr, Stdout};
+
+/// The examples of the README are compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -1,0 +1,125 @@
+//! Taking in connections.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Instant;
+
+use fcgi_listen::{AcceptAction, Peer, Stream};
+
+use super::{Accepting, LISTENERS, Pool, Slot, Table};
+use crate::advance::Waiting;
+use crate::incident::Incident;
+use crate::poller::{Interest, Mode};
+use crate::request::Request;
+use crate::session::Session;
+
+impl Pool {
+    pub(super) fn accept(self: &Arc<Pool>, at: u64) -> Option<Request> {
+        let listener = self.listeners.get(usize::try_from(at).ok()?)?;
+        if !self.make_room() {
+            return None;
+        }
+        let accepted = listener.accept();
+        let accepted = match accepted {
+            Ok(accepted) => Some(accepted),
+            Err(error) => {
+                self.accept_failed(error);
+                None
+            }
+        };
+        let mut table = self.table();
+        if table.accepting == Accepting::On && self.mode == Mode::OneShot {
+            let _ = self
+                .poller
+                .arm(listener.as_fd(), LISTENERS + at, Interest::Readable);
+        }
+        let (stream, peer) = accepted?;
+        table.backoff.reset();
+        drop(table);
+        let session = self.admit(stream, peer)?;
+        self.drive(&session)
+    }
+
+    /// Makes room for one more connection, if need be by closing the one that has been idle
+    /// longest; else accepting rests until one closes.
+    pub(crate) fn make_room(&self) -> bool {
+        let mut table = self.table();
+        if table.slots.len() < self.context.rules.max_connections {
+            return true;
+        }
+        let idle = table
+            .slots
+            .iter()
+            .filter_map(|(key, slot)| match slot.parked {
+                Some((until, Waiting::Idle)) => Some((until, key)),
+                _ => None,
+            });
+        let Some((_, oldest)) = idle.min() else {
+            self.set_accepting(&mut table, Accepting::Full);
+            return false;
+        };
+        let slot = table.slots.remove(oldest);
+        self.forget(&mut table, slot);
+        true
+    }
+
+    pub(crate) fn accept_failed(&self, error: io::Error) {
+        let action = AcceptAction::for_error(&error);
+        if matches!(action, AcceptAction::Retry | AcceptAction::WouldBlock) {
+            return;
+        }
+        self.context.report(&Incident::Accept(error));
+        let mut table = self.table();
+        if action == AcceptAction::Fatal {
+            self.set_accepting(&mut table, Accepting::Off);
+            return;
+        }
+        let until = Instant::now() + table.backoff.pause();
+        table.sweep_by(until);
+        self.set_accepting(&mut table, Accepting::Paused(until));
+    }
+
+    /// Takes a connection over, if it may come in.
+    pub(crate) fn admit(&self, stream: Stream, peer: Peer) -> Option<Arc<Session>> {
+        if !self.allowed.allows(&peer) {
+            self.context.report(&Incident::Stranger(peer));
+            return None;
+        }
+        let mut table = self.table();
+        if table.stop_until.is_some() {
+            return None;
+        }
+        let entry = table.slots.vacant_entry();
+        let session = Arc::new(Session::new(entry.key(), stream, peer, &self.context.rules));
+        entry.insert(Slot {
+            session: Arc::clone(&session),
+            parked: None,
+        });
+        Some(session)
+    }
+
+    /// As [`admit`](Pool::admit), for a connection that another thread than the waiting ones has
+    /// accepted.
+    pub(crate) fn adopt(&self, stream: Stream, peer: Peer) {
+        if let Some(session) = self.admit(stream, peer) {
+            let until = Instant::now() + self.context.rules.idle_timeout;
+            self.park(&session, Interest::Readable, until, Waiting::Idle);
+        }
+    }
+
+    pub(super) fn set_accepting(&self, table: &mut Table, accepting: Accepting) {
+        if table.accepting == Accepting::Off || table.accepting == accepting {
+            return;
+        }
+        table.accepting = accepting;
+        let interest = match accepting {
+            Accepting::On => Interest::Readable,
+            Accepting::Paused(_) | Accepting::Full | Accepting::Off => Interest::Nothing,
+        };
+        for (token, listener) in (LISTENERS..).zip(&self.listeners) {
+            // One that blocks is not registered: another thread accepts there.
+            let _ = self.poller.arm(listener.as_fd(), token, interest);
+        }
+    }
+}

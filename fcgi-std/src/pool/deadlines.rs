@@ -1,0 +1,137 @@
+//! What ends by time: waits that were in vain, pauses, and the server itself.
+
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::time::Instant;
+
+use fcgi_listen::Peer;
+
+use super::{Accepting, Pool, SWEEP_EVERY, Slot, Table};
+use crate::advance::Waiting;
+use crate::incident::Incident;
+
+impl Pool {
+    /// Closes the connections whose time is over.
+    pub(super) fn sweep(&self) {
+        let now = Instant::now();
+        let mut table = self.table();
+        if table.next_sweep.is_none_or(|at| now < at) {
+            return;
+        }
+        let expired = |slot: &Slot| slot.parked.is_some_and(|(until, _)| until <= now);
+        let keys: Vec<usize> = table
+            .slots
+            .iter()
+            .filter(|(_, slot)| expired(slot))
+            .map(|(key, _)| key)
+            .collect();
+        let mut incidents = Vec::new();
+        for key in keys {
+            let slot = table.slots.remove(key);
+            let peer = slot.session.peer;
+            incidents.extend(slot.parked.and_then(|(_, waiting)| waiting.incident(peer)));
+            self.forget(&mut table, slot);
+        }
+        if let Accepting::Paused(until) = table.accepting {
+            if until <= now {
+                self.set_accepting(&mut table, Accepting::On);
+            }
+        }
+        if table.stop_until.is_some_and(|until| until <= now) {
+            self.cut(&mut table);
+        }
+        table.plan_sweep(now);
+        drop(table);
+        incidents
+            .iter()
+            .for_each(|incident| self.context.report(incident));
+    }
+
+    /// Begins a graceful stop: no new connections and requests; what runs may end until then.
+    pub(crate) fn stop(&self, until: Instant) {
+        self.context.stop();
+        let mut table = self.table();
+        if table.stop_until.is_some_and(|earlier| earlier <= until) {
+            return;
+        }
+        table.stop_until = Some(until);
+        self.stop_begun.notify_all();
+        table.sweep_by(until);
+        self.set_accepting(&mut table, Accepting::Off);
+        let mut idle = Vec::new();
+        for (_, slot) in &mut table.slots {
+            if let Some((_, Waiting::Idle)) = slot.parked {
+                slot.parked = None;
+                idle.push(Arc::clone(&slot.session));
+            }
+        }
+        if table.slots.is_empty() {
+            self.finish(&mut table);
+        }
+        drop(table);
+        // They close, after a while if the web server still sends.
+        idle.iter().for_each(|session| self.release(session));
+        // A thread that waits has to learn of the new deadline.
+        let _ = self.poller.notify();
+    }
+
+    /// Ends a stop that has taken too long: handlers that still read or write get errors.
+    pub(crate) fn cut_off(&self) {
+        self.cut(&mut self.table());
+    }
+
+    fn cut(&self, table: &mut Table) {
+        for (_, slot) in &table.slots {
+            // It may be closed already.
+            let _ = slot.session.stream.shutdown(Shutdown::Both);
+        }
+        self.finish(table);
+    }
+
+    /// Waits until a stop begins.
+    pub(crate) fn wait_for_stop(&self) {
+        let table = self.table();
+        let stopped = self
+            .stop_begun
+            .wait_while(table, |table| table.stop_until.is_none());
+        drop(stopped);
+    }
+
+    /// When a stop that has begun is over at the latest.
+    pub(crate) fn stop_until(&self) -> Option<Instant> {
+        self.table().stop_until
+    }
+}
+
+impl Table {
+    /// Has the deadlines looked at by this moment.
+    pub(super) fn sweep_by(&mut self, at: Instant) {
+        self.next_sweep = Some(self.next_sweep.map_or(at, |planned| planned.min(at)));
+    }
+
+    fn plan_sweep(&mut self, now: Instant) {
+        let parked = self
+            .slots
+            .iter()
+            .filter_map(|(_, slot)| slot.parked.map(|(until, _)| until));
+        let paused = match self.accepting {
+            Accepting::Paused(until) => Some(until),
+            _ => None,
+        };
+        let earliest = parked.chain(paused).chain(self.stop_until).min();
+        self.next_sweep = earliest.map(|at| at.max(now + SWEEP_EVERY));
+    }
+}
+
+impl Waiting {
+    /// What to report when it was in vain.
+    fn incident(self, peer: Peer) -> Option<Incident> {
+        let waiting_for = match self {
+            Waiting::Idle | Waiting::Drain => return None,
+            Waiting::Head => "FCGI_PARAMS did not end",
+            Waiting::Body => "FCGI_STDIN did not end",
+            Waiting::Write => "the answer was not read",
+        };
+        Some(Incident::TimedOut { peer, waiting_for })
+    }
+}

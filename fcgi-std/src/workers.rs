@@ -1,0 +1,245 @@
+//! Threads.
+
+use std::any::Any;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fcgi_listen::{AcceptAction, Listener};
+
+use crate::incident::Incident;
+use crate::pool::{Next, Pool};
+use crate::request::Request;
+
+/// An extra worker ends when it has had nothing to do for so long.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// After a stop has cut off what was left, its handlers get so long to notice.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The workers of one server.
+struct Crew<F> {
+    pool: Arc<Pool>,
+    handler: F,
+    least: usize,
+    most: usize,
+    staff: Arc<Staff>,
+}
+
+/// How many workers there are. Apart from the crew, which the last worker takes with it when it
+/// leaves: the listeners are closed by then.
+#[derive(Default)]
+struct Staff {
+    count: Mutex<Count>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Count {
+    threads: usize,
+    /// Why a worker had to give up.
+    failed: Option<io::Error>,
+}
+
+/// Why a worker leaves.
+enum Left {
+    /// There are enough others; it is no longer counted.
+    Extra,
+    /// The server has stopped.
+    Stopped,
+}
+
+/// Serves until the pool is stopped.
+pub(crate) fn run<F>(pool: &Arc<Pool>, least: usize, most: usize, handler: F) -> io::Result<()>
+where
+    F: Fn(&mut Request) -> io::Result<()> + Send + Sync + 'static,
+{
+    let crew = Arc::new(Crew {
+        pool: Arc::clone(pool),
+        handler,
+        least,
+        most,
+        staff: Arc::default(),
+    });
+    for _ in 0..least {
+        if let Err(error) = crew.hire() {
+            pool.stop(Instant::now());
+            return crew.wait().and(Err(error));
+        }
+    }
+    crew.wait()
+}
+
+impl<F> Crew<F>
+where
+    F: Fn(&mut Request) -> io::Result<()> + Send + Sync + 'static,
+{
+    /// Starts one more worker, if there may be one.
+    fn hire(self: &Arc<Self>) -> io::Result<()> {
+        {
+            let mut count = self.staff.count();
+            if count.threads >= self.most {
+                return Ok(());
+            }
+            count.threads += 1;
+        }
+        let (crew, staff) = (Arc::clone(self), Arc::clone(&self.staff));
+        let work = move || {
+            let left = crew.work();
+            drop(crew);
+            match left {
+                Ok(Left::Extra) => {}
+                Ok(Left::Stopped) => staff.leave(None),
+                Err(error) => staff.leave(Some(error)),
+            }
+        };
+        let started = thread::Builder::new().name("fastcgi".into()).spawn(work);
+        started.map(drop).inspect_err(|_| self.staff.leave(None))
+    }
+
+    /// Serves until the server has stopped, or there is no more use for this worker.
+    fn work(self: &Arc<Self>) -> io::Result<Left> {
+        loop {
+            match self.pool.next(Some(PATIENCE)) {
+                Ok(Next::Request(mut request)) => {
+                    if self.pool.waiting() == 0 {
+                        if let Err(error) = self.hire() {
+                            self.pool.context().report(&Incident::Thread(error));
+                        }
+                    }
+                    self.handle(&mut request);
+                }
+                Ok(Next::Idle) => {
+                    let mut count = self.staff.count();
+                    if count.threads > self.least {
+                        count.threads -= 1;
+                        return Ok(Left::Extra);
+                    }
+                }
+                Ok(Next::Finished) => return Ok(Left::Stopped),
+                Err(error) => {
+                    self.pool.stop(Instant::now());
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    fn handle(&self, request: &mut Request) {
+        let id = request.id();
+        let incident = match catch_unwind(AssertUnwindSafe(|| (self.handler)(request))) {
+            Ok(Ok(())) => match request.end() {
+                Ok(()) => return,
+                Err(error) => Incident::HandlerFailed { id, error },
+            },
+            Ok(Err(error)) => Incident::HandlerFailed { id, error },
+            Err(panic) => Incident::HandlerPanicked {
+                id,
+                message: message(panic.as_ref()),
+            },
+        };
+        request.fail();
+        self.pool.context().report(&incident);
+    }
+
+    /// Waits until all workers have left, or a stop has taken too long.
+    fn wait(&self) -> io::Result<()> {
+        self.pool.wait_for_stop();
+        let mut count = self.staff.count();
+        while count.threads > 0 {
+            // Looked at again and again: a second stop may be less patient.
+            let late = self
+                .pool
+                .stop_until()
+                .map(|until| Instant::now().duration_since(until));
+            if late.is_some_and(|late| !late.is_zero()) {
+                self.pool.cut_off();
+            }
+            if late.is_some_and(|late| late > GRACE) {
+                let left = format!("{} handlers ignored the end of a stop", count.threads);
+                return Err(io::Error::new(io::ErrorKind::TimedOut, left));
+            }
+            let pause = Duration::from_millis(20);
+            let waited = self.staff.changed.wait_timeout(count, pause);
+            (count, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        count.failed.take().map_or(Ok(()), Err)
+    }
+}
+
+impl Staff {
+    fn leave(&self, failed: Option<io::Error>) {
+        let mut count = self.count();
+        count.threads -= 1;
+        if count.failed.is_none() {
+            count.failed = failed;
+        }
+        self.changed.notify_all();
+    }
+
+    fn count(&self) -> MutexGuard<'_, Count> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let owned = || panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(owned).unwrap_or("no message").to_owned()
+}
+
+/// Starts a thread for each listener that blocks in accept, which only an inherited one does.
+///
+/// Its blocking mode belongs to all processes that share the socket, libfcgi's programs among them,
+/// which expect it to block. So it is left as it is, and a thread of its own accepts: when another
+/// process is faster, that thread is all that waits.
+pub(crate) fn accept_where_it_blocks(pool: &Arc<Pool>) -> io::Result<()> {
+    for listener in pool.listeners() {
+        if !listener.is_nonblocking()? {
+            let (pool, listener) = (Arc::downgrade(pool), listener.try_clone()?);
+            let name = String::from("fastcgi accept");
+            thread::Builder::new().name(name).spawn(move || {
+                while let Some(pool) = pool.upgrade() {
+                    if !accept_one(&pool, &listener) {
+                        return;
+                    }
+                }
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Waits a moment for a connection; `false` when there is no use in going on.
+fn accept_one(pool: &Pool, listener: &Listener) -> bool {
+    let pause = Duration::from_millis(100);
+    if pool.stop_until().is_some() {
+        return false;
+    }
+    match listener.wait(Some(pause)) {
+        Ok(true) => {}
+        Ok(false) => return true,
+        Err(_) => thread::sleep(pause),
+    }
+    if !pool.make_room() {
+        thread::sleep(pause);
+        return true;
+    }
+    match listener.accept() {
+        Ok((stream, peer)) => pool.adopt(stream, peer),
+        Err(error) => match AcceptAction::for_error(&error) {
+            AcceptAction::Retry | AcceptAction::WouldBlock => {}
+            AcceptAction::Pause => {
+                pool.context().report(&Incident::Accept(error));
+                thread::sleep(pause);
+            }
+            AcceptAction::Fatal => {
+                pool.context().report(&Incident::Accept(error));
+                return false;
+            }
+        },
+    }
+    true
+}
