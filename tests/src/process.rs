@@ -1,0 +1,200 @@
+//! Child processes of tests: the workspace's example programs, and anything else with a log.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::NamedTempFile;
+
+use crate::address::Address;
+
+/// How long a child may take to start or to stop.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to sleep between two looks at a child.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// A child that is stopped when its value is dropped; its output is printed if the test panics.
+#[derive(Debug)]
+pub struct Running {
+    name: String,
+    child: Child,
+    log: NamedTempFile,
+}
+
+impl Running {
+    /// Starts the command, with standard output and standard error in a temporary file.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started.
+    #[must_use]
+    #[track_caller]
+    pub fn start(command: &mut Command) -> Self {
+        let log = NamedTempFile::new().expect("a temporary file");
+        // One open file, so that what goes to either of the two lies behind what came before.
+        let output = log.reopen().expect("a temporary file can be opened again");
+        let errors = output.try_clone().expect("a second handle of a file");
+        let name = command.get_program().to_string_lossy().into_owned();
+        let child = command.stdout(output).stderr(errors).spawn();
+        match child {
+            Ok(child) => Self { name, child, log },
+            Err(error) => panic!("{name} cannot be started: {error}"),
+        }
+    }
+
+    /// The child's process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What the child has written so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        let log = fs::read(self.log.path()).unwrap_or_default();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
+    /// Waits until something accepts connections there.
+    ///
+    /// # Panics
+    ///
+    /// If the child ends before, or nothing listens after ten seconds.
+    #[track_caller]
+    pub fn wait_for(&mut self, address: &Address) {
+        let deadline = Instant::now() + PATIENCE;
+        while let Err(error) = address.connect() {
+            if let Some(status) = self.exited() {
+                panic!(
+                    "{} ended before it listened: {status}\n{}",
+                    self.name,
+                    self.log()
+                );
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{} does not listen: {error}",
+                self.name
+            );
+            thread::sleep(PAUSE);
+        }
+    }
+
+    /// Sends a signal, if the child still runs.
+    pub fn signal(&mut self, signal: Signal) {
+        // Not yet waited for, so the id is still the child's.
+        if self.exited().is_none() {
+            let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+            let _ = kill_process(id.expect("a process id is positive"), signal);
+        }
+    }
+
+    /// The child's exit status, if it has ended.
+    pub fn exited(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child can be waited for")
+    }
+
+    /// Waits for the child's end up to `patience`.
+    pub fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let status = self.exited();
+            if status.is_some() || Instant::now() >= deadline {
+                return status;
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+}
+
+/// SIGTERM first, and SIGKILL when the child does not heed it.
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.signal(Signal::TERM);
+        if self.wait(PATIENCE).is_none() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+        let log = self.log();
+        if thread::panicking() && !log.is_empty() {
+            eprintln!("--- output of {}:\n{log}---", self.name);
+        }
+    }
+}
+
+/// An example program of the workspace, ready for arguments, its standard input closed.
+///
+/// Under cargo it is built first, so that the test never runs one of yesterday.
+///
+/// # Panics
+///
+/// If it cannot be built or is not there.
+#[must_use]
+#[track_caller]
+pub fn example(name: &str) -> Command {
+    /// One build at a time: the others would only wait for cargo's lock.
+    static BUILDING: Mutex<()> = Mutex::new(());
+
+    let directory = output_directory();
+    if let Some(cargo) = std::env::var_os("CARGO") {
+        let guard = BUILDING.lock();
+        build(&cargo, &directory);
+        drop(guard);
+    }
+    let places = [directory.join(name), directory.join("examples").join(name)];
+    let Some(program) = places.iter().find(|path| path.is_file()) else {
+        panic!(
+            "no {name} in {}: run `cargo build -p fcgi-examples`",
+            directory.display()
+        );
+    };
+    let mut command = Command::new(program);
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Where cargo puts programs: `target/debug` or a sibling, from `target/debug/deps/test-0123abcd`.
+fn output_directory() -> PathBuf {
+    let test = std::env::current_exe().expect("the path of the running test");
+    let directory = test
+        .ancestors()
+        .nth(2)
+        .expect("a test lies two folders below its profile's");
+    directory.to_path_buf()
+}
+
+#[track_caller]
+fn build(cargo: &OsString, directory: &Path) {
+    let profile = match directory.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(profile) => profile,
+    };
+    let output = Command::new(cargo)
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "fcgi-examples",
+            "--bins",
+            "--examples",
+        ])
+        .args(["--profile", profile, "--target-dir"])
+        .arg(
+            directory
+                .parent()
+                .expect("a profile's directory lies in the target directory"),
+        )
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo can be run");
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "the examples cannot be built:\n{message}"
+    );
+}

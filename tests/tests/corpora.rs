@@ -1,0 +1,71 @@
+//! The corpora of the fuzz targets, replayed by plain tests: what was ever found stays found.
+
+use std::fs;
+
+use fcgi_tests::fuzzing::{TARGETS, seeds};
+
+/// A corpus that is gone or empty is a failure: it would check nothing.
+fn replay(target: &str) {
+    let (_, run) = TARGETS
+        .iter()
+        .find(|(name, _)| *name == target)
+        .expect("a target");
+    let corpus = seeds::corpus(target);
+    let entries =
+        fs::read_dir(&corpus).unwrap_or_else(|error| panic!("{}: {error}", corpus.display()));
+    let mut count = 0;
+    for entry in entries {
+        let path = entry.unwrap().path();
+        let input = fs::read(&path).unwrap();
+        // Shown only when the replay fails.
+        println!("{}", path.display());
+        run(&input);
+        count += 1;
+    }
+    assert!(count > 0, "{} is empty", corpus.display());
+}
+
+#[test]
+fn application_receive() {
+    replay("application_receive");
+}
+
+#[test]
+fn web_server_receive() {
+    replay("web_server_receive");
+}
+
+#[test]
+fn params() {
+    replay("params");
+}
+
+#[test]
+fn cgi_head() {
+    replay("cgi_head");
+}
+
+#[test]
+fn pair_talk() {
+    replay("pair_talk");
+}
+
+#[test]
+fn every_target_has_its_program_and_every_seed_its_file() {
+    for (target, _) in TARGETS {
+        let corpus = seeds::corpus(target);
+        let fuzz = corpus.ancestors().nth(2).expect("fuzz/corpus/<target>");
+        let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
+        assert!(manifest.contains(&format!("name = \"{target}\"")));
+        let program = fs::read_to_string(fuzz.join(format!("fuzz_targets/{target}.rs"))).unwrap();
+        assert!(program.contains(&format!("fuzzing::{target}(")));
+    }
+    for seed in seeds::all() {
+        let written = fs::read(seed.path()).unwrap_or_default();
+        assert!(
+            written == seed.bytes,
+            "{} is not up to date: `cargo run -p fcgi-tests --example seed_corpora`",
+            seed.path().display(),
+        );
+    }
+}

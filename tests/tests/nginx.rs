@@ -1,0 +1,23 @@
+//! `fcgi-std` behind a real nginx, over unix sockets and TCP, with kept connections and without.
+//!
+//! Most cases run each of these four ways ([`site::four_ways`]) with an application in this
+//! process; the example programs run as processes of their own.
+
+#[path = "nginx/bodies.rs"]
+mod bodies;
+#[path = "nginx/connections.rs"]
+mod connections;
+#[path = "nginx/examples.rs"]
+mod examples;
+#[path = "nginx/heads.rs"]
+mod heads;
+#[path = "nginx/leaving.rs"]
+mod leaving;
+#[path = "nginx/refusals.rs"]
+mod refusals;
+#[path = "nginx/site.rs"]
+mod site;
+#[path = "nginx/stop.rs"]
+mod stop;
+#[path = "nginx/streaming.rs"]
+mod streaming;
