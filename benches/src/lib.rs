@@ -1,0 +1,11 @@
+//! The work that the benches measure: [`floor`] is the least that reading a request can cost, and
+//! [`workloads`] lists it beside what the core does with the same bytes.
+//!
+//! `benches/core.rs` measures the time of each workload; the program `count` repeats one of them
+//! under callgrind, which `cargo xtask instructions` turns into instructions per repetition.
+
+#![forbid(unsafe_code)]
+
+pub mod floor;
+mod peer;
+pub mod workloads;
