@@ -1,0 +1,17 @@
+//! The tools of the FastCGI kit, as a library: what the `fcgi` command does, for programs that want
+//! to do it themselves.
+//!
+//! - [`serve`]: an HTTP/1.1 gateway for development. It shows an application in a browser without a
+//!   web server being installed.
+//!
+//! ```no_run
+//! use fcgi_tools::serve::{self, Application, Options};
+//!
+//! // As `fcgi serve --connect 127.0.0.1:9000`: prints its URL and serves until Ctrl-C.
+//! let application = Application::Connect("127.0.0.1:9000".parse()?);
+//! serve::run(Options::new(application))?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod serve;
