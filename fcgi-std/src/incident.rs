@@ -37,6 +37,14 @@ pub enum Incident {
         /// For what the server waited.
         waiting_for: &'static str,
     },
+    /// The web server gave the request up, because its client went away or it had enough of the
+    /// answer; what the handler got as an error.
+    Abandoned {
+        /// The request.
+        id: RequestId,
+        /// What reading or writing said.
+        error: io::Error,
+    },
     /// The handler returned an error.
     HandlerFailed {
         /// The request.
@@ -71,6 +79,9 @@ impl fmt::Display for Incident {
             Incident::Refused { id, reason } => write!(f, "request {id} refused: {reason}"),
             Incident::TimedOut { peer, waiting_for } => {
                 write!(f, "{peer} timed out ({waiting_for}), connection closed")
+            }
+            Incident::Abandoned { id, error } => {
+                write!(f, "request {id} was given up by the web server: {error}")
             }
             Incident::HandlerFailed { id, error } => {
                 write!(f, "handler of request {id} failed: ")?;

@@ -21,6 +21,7 @@ pub(crate) struct Intake {
     /// Whether a request has begun since somebody asked.
     has_begun: bool,
     collector: Collector<Vec<u8>>,
+    limits: Limits,
 }
 
 struct Current {
@@ -108,6 +109,7 @@ impl Intake {
             current: None,
             has_begun: false,
             collector: Collector::new(Vec::new(), limits),
+            limits,
         }
     }
 
@@ -244,7 +246,7 @@ impl Intake {
             .collector
             .finish(held)
             .map(|params| Params::copy(&params));
-        self.collector.clear();
+        self.drop_params();
         let (id, role) = (current.id, current.role);
         // Kept in case it is refused now.
         let stage = Stage::Refused {
@@ -331,7 +333,7 @@ impl Intake {
 
     /// One request is not served; see the table of answers in ARCHITECTURE.md.
     fn refuse(&mut self, refusal: Refusal, parts: &mut Parts<'_>, context: &Context) {
-        self.collector.clear();
+        self.drop_params();
         let Some(current) = &mut self.current else {
             return;
         };
@@ -393,6 +395,13 @@ impl Intake {
 
     fn clear(&mut self) {
         self.current = None;
-        self.collector.clear();
+        self.drop_params();
+    }
+
+    /// Forgets the parameters, and their storage: a connection may rest for long.
+    fn drop_params(&mut self) {
+        if self.collector.stored() > 0 {
+            self.collector = Collector::new(Vec::new(), self.limits);
+        }
     }
 }

@@ -144,9 +144,15 @@ impl Request {
     /// # Errors
     ///
     /// The response did not reach the web server, was cut because the request was aborted, or is
-    /// shorter than its Content-Length (appStatus is then 1 unless an exit status was set).
+    /// shorter than its Content-Length. In the last case appStatus is 1 unless an exit status was
+    /// set, and the client gets a 500 if nothing was sent yet.
     pub fn finish(mut self) -> io::Result<()> {
         self.end()
+    }
+
+    /// Whether the web server will not have the rest of the answer.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.link.session.lock().is_given_up()
     }
 
     /// Answers with a ready response if nothing was sent, and reports failure. The request is over
@@ -172,11 +178,18 @@ impl Request {
         let Some(admission) = self.admission.take() else {
             return Ok(());
         };
-        let (rest, closed) = self.stdout.close();
-        if closed.is_err() && self.app_status == 0 {
-            self.app_status = 1;
+        let closed = self.stdout.close();
+        if closed.is_err() {
+            if self.app_status == 0 {
+                self.app_status = 1;
+            }
+            if self.stdout.is_unsent() {
+                let response = error_response(Status::INTERNAL_SERVER_ERROR);
+                self.stdout.replace(response);
+            }
         }
         let rules = &self.link.context.rules;
+        let rest = self.stdout.rest();
         let finished = self
             .link
             .session

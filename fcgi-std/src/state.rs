@@ -159,6 +159,16 @@ impl State {
         }
     }
 
+    /// Whether the web server will not have the rest of the answer.
+    pub(crate) fn is_given_up(&self) -> bool {
+        let cut = self.ended.input
+            && self
+                .running
+                .is_some_and(|id| !self.machine.is_input_done(id));
+        let gone = self.is_broken() && self.violation.is_none();
+        self.ended.aborted || cut || gone
+    }
+
     /// Finds input of `stream`.
     pub(crate) fn find(&mut self, stream: InputStream) -> io::Result<Found> {
         loop {

@@ -325,21 +325,23 @@ impl Stdout {
         self.buffer.extend_from_slice(response);
     }
 
-    /// The last bytes of the response, and whether it is as long as it said.
-    pub(crate) fn close(&mut self) -> (&[u8], io::Result<()>) {
-        let closed = self.close_head().and_then(|()| {
-            let length = self
-                .head
-                .content_length()
-                .filter(|_| self.stage == Stage::Body);
-            let short = length.is_some_and(|length| self.written < length);
-            if short && !self.is_head_request && self.head.body_allowed(false) {
-                Err(invalid("the body is shorter than its Content-Length"))
-            } else {
-                Ok(())
-            }
-        });
-        (&self.buffer, closed)
+    /// Completes the head; whether the response is as long as it said.
+    pub(crate) fn close(&mut self) -> io::Result<()> {
+        self.close_head()?;
+        let length = self
+            .head
+            .content_length()
+            .filter(|_| self.stage == Stage::Body);
+        let short = length.is_some_and(|length| self.written < length);
+        if short && self.head.body_allowed(self.is_head_request) {
+            return Err(invalid("the body is shorter than its Content-Length"));
+        }
+        Ok(())
+    }
+
+    /// The last bytes of the response.
+    pub(crate) fn rest(&self) -> &[u8] {
+        &self.buffer
     }
 }
 

@@ -132,8 +132,10 @@ where
         let incident = match catch_unwind(AssertUnwindSafe(|| (self.handler)(request))) {
             Ok(Ok(())) => match request.end() {
                 Ok(()) => return,
+                Err(error) if is_hang_up(&error) => Incident::Abandoned { id, error },
                 Err(error) => Incident::HandlerFailed { id, error },
             },
+            Ok(Err(error)) if request.is_given_up() => Incident::Abandoned { id, error },
             Ok(Err(error)) => Incident::HandlerFailed { id, error },
             Err(panic) => Incident::HandlerPanicked {
                 id,
@@ -182,6 +184,16 @@ impl Staff {
     fn count(&self) -> MutexGuard<'_, Count> {
         self.count.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether the end of a request failed because nobody takes it.
+fn is_hang_up(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+    )
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

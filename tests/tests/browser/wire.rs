@@ -3,10 +3,9 @@
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-
-use std::os::unix::process::CommandExt;
 
 use fcgi_tests::http::{Client, Request};
 use fcgi_tests::process::Running;

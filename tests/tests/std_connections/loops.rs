@@ -1,7 +1,7 @@
 //! The loop style: requests for threads of one's own.
 
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 
 use fcgi_std::Requests;
 
@@ -128,29 +128,33 @@ fn finished_in_other_threads() {
 #[test]
 fn leftovers_are_not_forgotten_when_one_of_them_takes_long() {
     let gate = Gate::default();
+    // No deadline wakes the other thread while the test waits.
+    let patient = |server: Server| server.drain(1000, Duration::from_secs(60));
     for _ in 0..50 {
         let at_gate = gate.clone();
         let (sender, held) = channel::<Request>();
-        let app = blocking::prepare(Socket::Unix).requests(move |requests| {
-            thread::scope(|scope| {
-                for _ in 0..2 {
-                    let (requests, at_gate, sender) = (&requests, &at_gate, sender.clone());
-                    scope.spawn(move || {
-                        while let Some(mut request) = requests.accept().unwrap() {
-                            match &*request.params.text("QUERY_STRING") {
-                                "hold" => sender.send(request).unwrap(),
-                                "long" => {
-                                    at_gate.pass();
-                                    answer(&mut request).unwrap();
+        let app = blocking::prepare(Socket::Unix)
+            .rules(patient)
+            .requests(move |requests| {
+                thread::scope(|scope| {
+                    for _ in 0..2 {
+                        let (requests, at_gate, sender) = (&requests, &at_gate, sender.clone());
+                        scope.spawn(move || {
+                            while let Some(mut request) = requests.accept().unwrap() {
+                                match &*request.params.text("QUERY_STRING") {
+                                    "hold" => sender.send(request).unwrap(),
+                                    "long" => {
+                                        at_gate.pass();
+                                        answer(&mut request).unwrap();
+                                    }
+                                    _ => answer(&mut request).unwrap(),
                                 }
-                                _ => answer(&mut request).unwrap(),
                             }
-                        }
-                    });
-                }
+                        });
+                    }
+                });
+                Ok(())
             });
-            Ok(())
-        });
         let (mut a, mut b) = (app.connect(), app.connect());
         let requests = |next| [request(1, KEEP, "hold", b""), request(1, KEEP, next, b"")].concat();
         a.send(requests("long"));
@@ -159,8 +163,15 @@ fn leftovers_are_not_forgotten_when_one_of_them_takes_long() {
         let second = held.recv_timeout(blocking::PATIENCE).unwrap();
         // Both threads wait again.
         thread::sleep(Duration::from_millis(5));
-        first.finish().unwrap();
-        second.finish().unwrap();
+        let both = Barrier::new(2);
+        thread::scope(|scope| {
+            for request in [first, second] {
+                scope.spawn(|| {
+                    both.wait();
+                    request.finish().unwrap();
+                });
+            }
+        });
         let _ = (a.answer(1), b.answer(1));
         gate.wait_for_one();
         assert_eq!(b.answer(1).body(), b"[quick]", "while the long one runs");

@@ -79,6 +79,9 @@ fn a_connection_that_rests_at_an_inherited_listener() {
     let directory = TempDir::new().unwrap();
     for (socket, address) in listeners(directory.path()) {
         let _child = Running::start(app().args(["--idle", "100"]).stdin(socket));
+        // After one that came and went, they wait without a deadline again.
+        let _ = ask(&mut connect(&address));
+        thread::sleep(Duration::from_millis(300));
         let mut peer = connect(&address);
         let less = Duration::from_secs(5);
         peer.connection.set_read_patience(less).unwrap();

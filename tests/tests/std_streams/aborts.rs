@@ -145,6 +145,7 @@ fn a_web_server_that_goes_away() {
         drop(peer);
         let result = results.recv_timeout(blocking::PATIENCE);
         assert!(result.expect("the handler ends").is_err(), "{how}");
+        app.wait_for_incident("was given up by the web server");
         lives(&mut app.connect());
     }
 }

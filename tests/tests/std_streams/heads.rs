@@ -219,11 +219,23 @@ fn a_body_shorter_than_its_length_is_a_failure() {
                     return echo(request);
                 }
                 request.header("Content-Length", "5")?;
-                request.stdout.write_all(b"page")
+                request.stdout.write_all(b"page")?;
+                if request.params.text("REQUEST_METHOD") == "SENT" {
+                    request.stdout.flush()?;
+                }
+                Ok(())
             },
         );
         let mut peer = app.connect();
         let answer = peer.ask(1, responder(1, KEEP, GET, b""));
+        assert_eq!(answer.end, Some((1, REQUEST_COMPLETE)));
+        assert!(
+            answer.head().starts_with("Status: 500 "),
+            "nothing was sent"
+        );
+        let sent = [("REQUEST_METHOD", "SENT")];
+        let answer = peer.ask(1, responder(1, KEEP, &sent, b""));
+        assert_eq!(answer.body(), b"page", "too late for another one");
         assert_eq!(answer.end, Some((1, REQUEST_COMPLETE)));
         app.wait_for_incident("shorter than its Content-Length");
     }
