@@ -5,12 +5,14 @@
 //! caller. No `std`, no allocation, no `unsafe`; no byte of the peer can make it panic.
 //!
 //! ```text
-//!                         application::Connection
-//!   read() ─► &mut &[u8] ─► receive ─► Event { Begin, Params, ParamsEnd, Stdin, … }   borrowed from the slice
-//!                                                  │
-//!                             params::Collector ◄──┘   pairs, validated whole, where they lie
+//!                       application::Connection
+//!   read() ─► &mut &[u8] ─► receive ─► Event { Begin, Params, ParamsEnd, Stdin, … }
+//!                                                  │        borrowed from the slice
+//!                             params::Collector ◄──┘
+//!                             pairs, checked whole, where they lie
 //!
-//!   write() ◄─ parts() ◄─── stdout, stderr, end, Reply::encode                         gather lists around your bytes
+//!   write() ◄─ parts() ◄─── stdout, stderr, end, Reply::encode
+//!              gather lists around your bytes
 //! ```
 //!
 //! - [`application`]: the side that serves requests; start with [`application::Connection`].

@@ -30,7 +30,7 @@
 //! ```
 //!
 //! Every worker waits on the idle set when it has nothing else to do; the kernel wakes one of them
-//! for each connection that is ready. The protocol itself is [`fcgi_core`]'s.
+//! for each connection that is ready. The protocol itself is the work of the crate `fcgi-core`.
 
 mod advance;
 mod buffer;

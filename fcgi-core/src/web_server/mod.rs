@@ -18,9 +18,8 @@ use crate::wire::{BeginRequest, Header, ProtocolStatus, RecordType, RequestId, R
 /// [`receive`](Connection::receive) takes what the application answers, in any pieces.
 ///
 /// ```
-/// use fcgi_core::params;
 /// use fcgi_core::web_server::{Connection, Event};
-/// use fcgi_core::wire::Role;
+/// use fcgi_core::{Role, params};
 ///
 /// # fn f() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut connection = Connection::<1>::new();
