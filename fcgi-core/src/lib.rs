@@ -68,6 +68,7 @@ extern crate std;
 
 pub mod application;
 pub mod cgi;
+mod decimal;
 mod error;
 mod exchange;
 mod frame;

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::decimal::{self, DIGITS};
 use crate::error::Refusal;
 use crate::frame::{Encoded, end_request};
 use crate::params;
@@ -116,8 +117,8 @@ fn values_result(asked: u8, max_conns: u32, max_reqs: u32) -> Encoded<88> {
             Variable::MaxReqs => max_reqs,
             Variable::MpxsConns => u32::from(max_reqs > 1),
         };
-        let mut digits = Decimal::default();
-        let digits = digits.format(number);
+        let mut digits = [0; DIGITS];
+        let digits = decimal::digits(number.into(), &mut digits);
         let fits = params::append(&mut content, variable.name(), digits);
         debug_assert!(fits.is_ok(), "72 bytes are enough");
     }
@@ -138,26 +139,6 @@ const fn management(record_type: RecordType, content_length: u8, padding_length:
         padding_length,
     }
     .encode()
-}
-
-/// A number in decimal digits, without the machinery of `core::fmt`.
-#[derive(Default)]
-struct Decimal([u8; 10]);
-
-impl Decimal {
-    fn format(&mut self, mut number: u32) -> &[u8] {
-        let mut first = self.0.len();
-        for (at, place) in self.0.iter_mut().enumerate().rev() {
-            // A remainder of 10 is a digit.
-            *place = b'0'.saturating_add(u8::try_from(number % 10).unwrap_or(0));
-            first = at;
-            number /= 10;
-            if number == 0 {
-                break;
-            }
-        }
-        self.0.get(first..).unwrap_or_default()
-    }
 }
 
 #[cfg(test)]

@@ -91,17 +91,6 @@ pub(super) fn trim_blanks(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// The number that digits and nothing else spell, if it fits.
-pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
-    }
-    digits.iter().try_fold(0_u64, |number, &byte| {
-        let digit = char::from(byte).to_digit(10)?;
-        number.checked_mul(10)?.checked_add(u64::from(digit))
-    })
-}
-
 /// `name ":" value`: the name and all that follows the colon.
 pub(super) fn name_and_rest(line: &[u8]) -> IResult<&[u8], (&[u8], &[u8])> {
     (terminated(take_while1(is_token), tag(":")), rest).parse(line)
@@ -167,7 +156,7 @@ pub(super) fn without_line_end(line: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::{Known, Target, decimal, is_text, is_token, status_and_reason, status_line};
+    use super::{Known, Target, is_text, is_token, status_and_reason, status_line};
     use super::{Status, trim_blanks};
 
     #[test]
@@ -182,24 +171,6 @@ mod tests {
             assert_eq!(is_token(byte), token, "{byte:#x}");
             let control = (byte < 32 && byte != 9) || byte == 127;
             assert_eq!(is_text(byte), !control, "{byte:#x}");
-        }
-    }
-
-    #[test]
-    fn numbers() {
-        for (digits, number) in [
-            ("0", Some(0)),
-            ("00042", Some(42)),
-            ("18446744073709551615", Some(u64::MAX)),
-            ("18446744073709551616", None),
-            ("", None),
-            ("-1", None),
-            ("+1", None),
-            ("1 ", None),
-            ("0x1", None),
-            ("1,1", None),
-        ] {
-            assert_eq!(decimal(digits.as_bytes()), number, "{digits:?}");
         }
     }
 

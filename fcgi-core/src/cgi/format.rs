@@ -1,8 +1,9 @@
 //! The application's side: making a head.
 
 use super::HeadError;
-use super::field::{Known, Target, bad_text, decimal, is_token, status_and_reason, trim_blanks};
+use super::field::{Known, Target, bad_text, is_token, status_and_reason, trim_blanks};
 use super::status::Status;
+use crate::decimal::{self, DIGITS};
 use crate::storage::{Storage, StorageFull};
 
 /// The head of a response, field by field, as an application makes it (RFC 3875 §6.3).
@@ -190,7 +191,7 @@ impl<S: Storage> ResponseHead<S> {
         if let Some(length) = self.facts.content_length {
             if self.status().allows_length() {
                 out.append(b"Content-Length: ")?;
-                write_number(length, out)?;
+                out.append(decimal::digits(length, &mut [0; DIGITS]))?;
                 out.append(b"\r\n")?;
             }
         }
@@ -218,7 +219,7 @@ impl<S: Storage> ResponseHead<S> {
                 self.put_status(status, reason)
             }
             Known::ContentLength => {
-                self.set_content_length(decimal(value).ok_or(HeadError::ContentLength)?)
+                self.set_content_length(decimal::parse(value).ok_or(HeadError::ContentLength)?)
             }
             Known::HopByHop => Err(HeadError::HopByHop),
             Known::ContentType => {
@@ -252,7 +253,7 @@ impl<S: Storage> ResponseHead<S> {
         }
         let start = self.facts.kept;
         let mut digits = [0; DIGITS];
-        let code = digits_of(status.code().into(), &mut digits);
+        let code = decimal::digits(status.code().into(), &mut digits);
         self.store_line(&[b"Status: ", code, b" ", reason, b"\r\n"])?;
         self.facts.status = Some(status);
         self.facts.status_line = Some((start, self.facts.kept));
@@ -307,7 +308,7 @@ impl<S: Storage> ResponseHead<S> {
             return Ok(());
         }
         out.append(b"Status: ")?;
-        write_number(status.code().into(), out)?;
+        out.append(decimal::digits(status.code().into(), &mut [0; DIGITS]))?;
         if !status.reason().is_empty() {
             out.append(b" ")?;
             out.append(status.reason().as_bytes())?;
@@ -333,57 +334,5 @@ fn check_single(field: &'static str, value: &[u8], was_set: bool) -> Result<(), 
         Err(HeadError::EmptyValue { field })
     } else {
         Ok(())
-    }
-}
-
-/// Digits of the largest `u64`.
-const DIGITS: usize = 20;
-
-/// `number` in decimal digits, at the end of `digits`.
-fn digits_of(number: u64, digits: &mut [u8; DIGITS]) -> &[u8] {
-    let mut left = number;
-    let mut start = DIGITS;
-    for digit in digits.iter_mut().rev() {
-        // A remainder of 10 always fits.
-        *digit = b'0' | u8::try_from(left % 10).unwrap_or(0);
-        start = start.saturating_sub(1);
-        left /= 10;
-        if left == 0 {
-            break;
-        }
-    }
-    digits.get(start..).unwrap_or_default()
-}
-
-fn write_number<O: Storage + ?Sized>(number: u64, out: &mut O) -> Result<(), StorageFull> {
-    out.append(digits_of(number, &mut [0; DIGITS]))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::string::ToString;
-
-    use super::{DIGITS, digits_of};
-
-    #[test]
-    fn digits() {
-        for number in [
-            0,
-            9,
-            10,
-            99,
-            100,
-            404,
-            65_535,
-            1 << 32,
-            u64::MAX - 1,
-            u64::MAX,
-        ] {
-            let mut digits = [b'x'; DIGITS];
-            assert_eq!(
-                digits_of(number, &mut digits),
-                number.to_string().as_bytes()
-            );
-        }
     }
 }

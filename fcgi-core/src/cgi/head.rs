@@ -4,10 +4,10 @@ use memchr::memchr;
 
 use super::ParseError;
 use super::field::{
-    Fields, Known, Target, bad_text, decimal, is_token, name_and_rest, status_and_reason,
-    trim_blanks,
+    Fields, Known, Target, bad_text, is_token, name_and_rest, status_and_reason, trim_blanks,
 };
 use super::status::Status;
+use crate::decimal;
 
 /// What the application wants with its response (RFC 3875 §6.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -143,7 +143,7 @@ impl Facts {
             ),
             Known::ContentType => ("content-type", core::mem::replace(&mut self.has_type, true)),
             Known::ContentLength => {
-                let length = decimal(value).ok_or(ParseError::ContentLength { line })?;
+                let length = decimal::parse(value).ok_or(ParseError::ContentLength { line })?;
                 (
                     "content-length",
                     self.content_length.replace(length).is_some(),

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::field::decimal;
+use crate::decimal;
 
 /// The status of a response: three digits, 100 to 999 (RFC 9110 §15, RFC 3875 §6.3.3).
 ///
@@ -64,7 +64,7 @@ impl Status {
         if digits.len() != 3 {
             return None;
         }
-        Self::new(u16::try_from(decimal(digits)?).ok()?)
+        Self::new(u16::try_from(decimal::parse(digits)?).ok()?)
     }
 }
 

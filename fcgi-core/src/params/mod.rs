@@ -12,6 +12,7 @@ use core::fmt;
 pub use build::{AppendError, Chunks, append, chunks};
 pub use collect::{Collector, Held, Limits};
 
+use crate::decimal;
 use crate::error::Refusal;
 use crate::wire::{Pair, Text, pair};
 
@@ -106,21 +107,21 @@ impl<'a> Params<'a> {
     /// not fit. The body then ends where STDIN ends.
     #[must_use]
     pub fn content_length(&self) -> Option<u64> {
-        decimal(self.get("CONTENT_LENGTH")?)
+        decimal::parse(self.get("CONTENT_LENGTH")?)
     }
 
     /// The number in FCGI_DATA_LENGTH: the size in bytes of the file that a Filter gets on DATA
     /// (§6.4).
     #[must_use]
     pub fn data_length(&self) -> Option<u64> {
-        decimal(self.get("FCGI_DATA_LENGTH")?)
+        decimal::parse(self.get("FCGI_DATA_LENGTH")?)
     }
 
     /// The number in FCGI_DATA_LAST_MOD: seconds since 1970-01-01 UTC at which a Filter's file was
     /// changed (§6.4).
     #[must_use]
     pub fn data_last_mod(&self) -> Option<u64> {
-        decimal(self.get("FCGI_DATA_LAST_MOD")?)
+        decimal::parse(self.get("FCGI_DATA_LAST_MOD")?)
     }
 
     /// The whole stream as it came.
@@ -128,17 +129,6 @@ impl<'a> Params<'a> {
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.stream
     }
-}
-
-/// A number of digits only: no sign, no blank, no overflow.
-fn decimal(text: &[u8]) -> Option<u64> {
-    if text.is_empty() {
-        return None;
-    }
-    text.iter().try_fold(0u64, |number, &byte| {
-        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
-        number.checked_mul(10)?.checked_add(digit.into())
-    })
 }
 
 impl<'a> IntoIterator for Params<'a> {
