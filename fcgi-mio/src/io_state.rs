@@ -1,0 +1,214 @@
+//! What all connections of a loop share: rules, clock, deadlines, spare memory.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fcgi_core::cgi::ResponseHead;
+use mio::{Interest, Registry, Token};
+
+use crate::Incident;
+use crate::connection::{Active, Req};
+use crate::deferred::{Place, Shared};
+use crate::response::HIGH;
+use crate::settings::Settings;
+
+/// So many of each kind of buffer are kept for those that become busy.
+const SPARE: usize = 64;
+
+/// A buffer that has grown beyond this is not kept.
+const LARGEST_SPARE: usize = 2 * HIGH;
+
+pub(crate) struct Io<T> {
+    pub(crate) settings: Settings,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) registry: Registry,
+    pub(crate) tokens: Tokens,
+    started: Instant,
+    /// Milliseconds since the loop started, as of the last look at the clock.
+    pub(crate) now: u64,
+    pub(crate) deadlines: BinaryHeap<Reverse<(u64, Place)>>,
+    /// Connections that can go on without an event.
+    pub(crate) ready: VecDeque<Place>,
+    /// Requests that run.
+    pub(crate) running: usize,
+    /// What handlers write in one call.
+    pub(crate) content: Vec<u8>,
+    pub(crate) errors: Vec<u8>,
+    pub(crate) buffers: Vec<Vec<u8>>,
+    #[expect(
+        clippy::vec_box,
+        reason = "they go to connections and come back as they are"
+    )]
+    actives: Vec<Box<Active<T>>>,
+}
+
+impl<T> Io<T> {
+    pub(crate) fn new(
+        settings: Settings,
+        shared: Arc<Shared>,
+        registry: Registry,
+        tokens: Tokens,
+    ) -> Io<T> {
+        Io {
+            settings,
+            shared,
+            registry,
+            tokens,
+            started: Instant::now(),
+            now: 0,
+            deadlines: BinaryHeap::new(),
+            ready: VecDeque::new(),
+            running: 0,
+            content: Vec::new(),
+            errors: Vec::new(),
+            buffers: Vec::new(),
+            actives: Vec::new(),
+        }
+    }
+
+    pub(crate) fn look_at_clock(&mut self) {
+        self.now = millis(self.started.elapsed());
+    }
+
+    /// A moment of the loop's clock as one of the system's.
+    pub(crate) fn instant(&self, at: u64) -> Instant {
+        self.started + Duration::from_millis(at)
+    }
+
+    pub(crate) fn tick(&self, at: Instant) -> u64 {
+        // Late rather than early.
+        millis(at.saturating_duration_since(self.started)).saturating_add(1)
+    }
+
+    pub(crate) fn after(&self, timeout: Duration) -> u64 {
+        self.now.saturating_add(millis(timeout))
+    }
+
+    /// Has a connection's deadline looked at by this moment.
+    pub(crate) fn plan(&mut self, at: u64, place: Place) {
+        self.deadlines.push(Reverse((at, place)));
+    }
+
+    pub(crate) fn report(&self, incident: &Incident) {
+        // A report that panics must not cost the loop.
+        let _ = catch_unwind(AssertUnwindSafe(|| (self.settings.report)(incident)));
+    }
+
+    pub(crate) fn buffer(&mut self) -> Vec<u8> {
+        self.buffers.pop().unwrap_or_default()
+    }
+
+    pub(crate) fn give_back(&mut self, mut buffer: Vec<u8>) {
+        let capacity = buffer.capacity();
+        if capacity > 0 && capacity <= LARGEST_SPARE && self.buffers.len() < 4 * SPARE {
+            buffer.clear();
+            self.buffers.push(buffer);
+        }
+    }
+
+    /// Takes back the memory of a request, which is over.
+    pub(crate) fn recycle(&mut self, request: &mut Req<T>) {
+        self.running -= usize::from(request.is_counted);
+        for piece in [&mut request.params, &mut request.body, &mut request.data] {
+            let store = std::mem::take(&mut piece.store);
+            self.give_back(store);
+        }
+        let head = std::mem::replace(&mut request.out.head, ResponseHead::new(Vec::new()));
+        self.give_back(head.into_storage());
+    }
+
+    pub(crate) fn take_active(&mut self) -> Box<Active<T>> {
+        self.actives
+            .pop()
+            .unwrap_or_else(|| Box::new(Active::new()))
+    }
+
+    /// Takes back what an idle connection does not need.
+    pub(crate) fn give_back_active(&mut self, mut active: Box<Active<T>>) {
+        if self.actives.len() >= SPARE {
+            return;
+        }
+        active.outbox.clear();
+        active.outbox.shrink_to(LARGEST_SPARE);
+        active.spill.shrink_to(LARGEST_SPARE);
+        active.rest.clear();
+        (active.sent, active.next, active.blocked_since) = (0, 0, None);
+        self.actives.push(active);
+    }
+}
+
+/// Whole milliseconds, the unit of the loop's clock.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The tokens of a loop: one for its handles, then the listeners, then the connections with as many
+/// generations as there is room for.
+pub(crate) struct Tokens {
+    first: usize,
+    listeners: usize,
+    slots: usize,
+    generations: usize,
+}
+
+pub(crate) enum Meaning {
+    Handles,
+    Listener(usize),
+    Connection { key: usize, generation: usize },
+}
+
+/// What listeners and connections are registered for.
+pub(crate) const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
+impl Tokens {
+    pub(crate) fn new(
+        range: std::ops::Range<usize>,
+        listeners: usize,
+        slots: usize,
+    ) -> Option<Tokens> {
+        let room = range.len().checked_sub(1 + listeners)?;
+        let generations = (room / slots).min(usize::try_from(u32::MAX).unwrap_or(usize::MAX));
+        (generations > 0).then_some(Tokens {
+            first: range.start,
+            listeners,
+            slots,
+            generations,
+        })
+    }
+
+    pub(crate) fn handles(&self) -> Token {
+        Token(self.first)
+    }
+
+    pub(crate) fn listener(&self, index: usize) -> Token {
+        Token(self.first + 1 + index)
+    }
+
+    pub(crate) fn connection(&self, place: Place) -> Token {
+        let generation = self.generation(place);
+        Token(self.first + 1 + self.listeners + generation * self.slots + place.key())
+    }
+
+    /// As much of a connection's generation as its token says.
+    pub(crate) fn generation(&self, place: Place) -> usize {
+        usize::try_from(place.generation).unwrap_or(0) % self.generations
+    }
+
+    pub(crate) fn meaning(&self, token: Token) -> Option<Meaning> {
+        let offset = token.0.checked_sub(self.first)?;
+        let Some(offset) = offset.checked_sub(1) else {
+            return Some(Meaning::Handles);
+        };
+        let Some(offset) = offset.checked_sub(self.listeners) else {
+            return Some(Meaning::Listener(offset));
+        };
+        let generation = offset / self.slots;
+        (generation < self.generations).then_some(Meaning::Connection {
+            key: offset % self.slots,
+            generation,
+        })
+    }
+}

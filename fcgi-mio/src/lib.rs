@@ -1,0 +1,87 @@
+//! FastCGI applications in an event loop: many connections on one thread, multiplexed.
+//!
+//! ```no_run
+//! fn main() -> std::io::Result<()> {
+//!     fcgi_mio::Server::bind("127.0.0.1:9000")?.serve(|request, response| {
+//!         response.header("Content-Type", "text/plain")?;
+//!         response.write("Hello, ")?;
+//!         response.write(request.param("REMOTE_ADDR").unwrap_or(b"whoever you are"))
+//!     })
+//! }
+//! ```
+//!
+//! # Which way to answer
+//!
+//! | a request that | is served by |
+//! |---|---|
+//! | is small, and answered at once | a closure: [`Server::serve`], [`whole`] |
+//! | uploads or downloads much, or both at a time | a [`Task`], chosen in [`Service::begin`] |
+//! | needs work that takes time | [`Response::defer`]: a [`Deferred`] completes it from any thread |
+//!
+//! A body is copied by [`Response::write`], or sent from where it lies by [`Response::body`]:
+//! `&'static [u8]`, `Vec<u8>`, `Arc<[u8]>`, or pulled piece by piece from a [`Producer`].
+//!
+//! [`Server`] owns its `mio::Poll`; a [`Loop`] lives in one of yours.
+//!
+//! # Many requests on one connection
+//!
+//! Up to [`REQUESTS`] at a time are served on each connection; to a web server that asks, the
+//! application says so (FCGI_MPXS_CONNS, §4.1). Their answers are interleaved record by record.
+//! FastCGI has no flow control for each request: a web server that stops reading stops all requests
+//! of that connection, and no others.
+//!
+//! # Memory
+//!
+//! A connection without a request costs less than 256 bytes. A busy one has at most, and takes back
+//! to the pools of the loop when it is idle:
+//!
+//! - for each request its parameters and its collected body, up to the limits of [`Settings`], and
+//!   the body that the handler gave for the answer;
+//! - 64 KiB of input that has not been parsed;
+//! - the outbox: tasks, producers and bodies add to it only while 64 KiB or less wait in it, and
+//!   one write leaves up to 256 KiB of bodies there; beyond 320 KiB nothing is read, and one call
+//!   of a handler adds up to 64 KiB for each of STDOUT and STDERR. So it holds less than 512 KiB.
+//!
+//! # System calls
+//!
+//! A request on a kept connection that comes in one piece takes one read, one write, and a share of
+//! one wait. A new connection is registered only when it has to wait, so that a request which is
+//! there at once takes an accept, a read, a write and a close.
+//!
+//! # Time
+//!
+//! Deadlines (for parameters, bodies, writes and idle connections) cost no system call. A handler
+//! that computes keeps the whole loop waiting; a slow web server keeps only its own connection.
+//!
+//! # Platforms
+//!
+//! Linux is tested. Other unixes are provided for and untested. Windows is not supported.
+
+mod accept;
+mod body;
+mod connection;
+mod counters;
+mod deferred;
+mod event_loop;
+mod gather;
+mod incident;
+mod intake;
+mod io_state;
+mod output;
+mod request;
+mod response;
+mod server;
+mod service;
+mod settings;
+mod turn;
+
+pub use body::{Body, Chunk, Producer};
+pub use counters::Counters;
+pub use deferred::{Deferred, Gone, Handle};
+pub use event_loop::Loop;
+pub use incident::Incident;
+pub use request::Request;
+pub use response::Response;
+pub use server::Server;
+pub use service::{Abort, NoTask, Plan, Service, Task, Whole, whole};
+pub use settings::{REQUESTS, Settings};

@@ -1,0 +1,398 @@
+//! One connection's turn: read, parse, serve, write, and decide what it waits for.
+
+use std::io::{self, Read};
+use std::net::Shutdown;
+use std::os::fd::AsRawFd;
+
+use mio::unix::SourceFd;
+
+use crate::Incident;
+use crate::connection::{Active, Conn, Phase, Req, Stage};
+use crate::io_state::{BOTH, Io, millis};
+use crate::service::{Abort, Service, Task};
+
+/// So often a connection may read or fill its socket before it goes to the back of the queue.
+const BUDGET: usize = 4;
+
+/// A short read means that nothing else is waiting where the event queue promises another event for
+/// everything that comes later.
+const SHORT_READ_DRAINS: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// Everything that one connection's work may touch.
+pub(crate) struct Turn<'a, S: Service> {
+    pub(crate) service: &'a mut S,
+    pub(crate) io: &'a mut Io<S::Task>,
+    pub(crate) conn: &'a mut Conn<S::Task>,
+    /// What a busy connection has; it is in its place whenever the turn is not running.
+    pub(crate) active: Box<Active<S::Task>>,
+}
+
+impl<'a, S: Service> Turn<'a, S> {
+    /// Begins a turn: the connection gets what it needs while it is busy.
+    pub(crate) fn new(
+        service: &'a mut S,
+        io: &'a mut Io<S::Task>,
+        conn: &'a mut Conn<S::Task>,
+    ) -> Turn<'a, S> {
+        let active = conn.active.take().unwrap_or_else(|| io.take_active());
+        Turn {
+            service,
+            io,
+            conn,
+            active,
+        }
+    }
+
+    /// Does what can be done without waiting, within the budget. `false` when the connection is
+    /// over.
+    pub(crate) fn run(mut self, buffer: &mut [u8]) -> bool {
+        if self.is_deserted() {
+            self.conn.phase = Phase::Broken;
+        }
+        for _ in 0..BUDGET {
+            let more_input = match self.conn.phase {
+                Phase::Open => self.input(buffer),
+                Phase::Draining => self.drain(buffer),
+                Phase::Closing | Phase::Broken => false,
+            };
+            let more_output = self.pump();
+            if self.conn.phase == Phase::Broken || !(more_input || more_output) {
+                break;
+            }
+        }
+        self.settle()
+    }
+
+    /// Whether the peer has gone and nothing that it sent is left to be served: a hang-up has to
+    /// reach those that still work for it.
+    fn is_deserted(&self) -> bool {
+        let is_held = self.conn.is_held && self.next_must_wait();
+        self.conn.is_hung_up && (self.conn.is_ended || is_held)
+    }
+
+    /// Takes in what there is, one buffer of it; whether there may be more.
+    fn input(&mut self, buffer: &mut [u8]) -> bool {
+        if self.active.is_congested() {
+            return false;
+        }
+        if !self.active.rest.is_empty() {
+            return self.parse_rest();
+        }
+        if !self.conn.is_readable || self.conn.is_ended {
+            return false;
+        }
+        match self.read(buffer) {
+            Ok(0) => {
+                self.input_ended();
+                false
+            }
+            Ok(count) => {
+                let slice = &buffer[..count];
+                let used = self.parse(slice);
+                self.active.rest.extend_from_slice(&slice[used..]);
+                self.conn.is_readable
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.conn.is_readable = false;
+                false
+            }
+            Err(_) => {
+                self.conn.phase = Phase::Broken;
+                false
+            }
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match (&self.conn.stream).read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(count) => {
+                    self.io.shared.cells.bytes_in.add(count as u64);
+                    let drained = SHORT_READ_DRAINS && count < buffer.len() && count > 0;
+                    if drained && !self.conn.is_ending {
+                        self.conn.is_readable = false;
+                    }
+                    return Ok(count);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Goes on where parsing stopped; whether it came further.
+    fn parse_rest(&mut self) -> bool {
+        let mut rest = std::mem::take(&mut self.active.rest);
+        let used = self.parse(&rest);
+        rest.drain(..used);
+        self.active.rest = rest;
+        used > 0
+    }
+
+    /// Parses as much as may be served now; how many bytes that was.
+    fn parse(&mut self, slice: &[u8]) -> usize {
+        let mut rest = slice;
+        while self.conn.phase == Phase::Open && !self.active.is_congested() {
+            let event = if self.next_must_wait() {
+                self.conn.machine.receive_before_begin(&mut rest)
+            } else {
+                self.conn.machine.receive(&mut rest)
+            };
+            match event {
+                Ok(Some(event)) => {
+                    let end = slice.len() - rest.len();
+                    self.event(event, slice, end);
+                    if self.conn.machine.should_close() {
+                        break;
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    self.io.shared.cells.protocol_errors.add(1);
+                    let peer = self.conn.peer;
+                    self.io.report(&Incident::Protocol { peer, error });
+                    self.abort_all(Abort::Disconnected);
+                    self.conn.phase = Phase::Closing;
+                    self.conn.is_clean = false;
+                    rest = &[];
+                }
+            }
+        }
+        for request in &mut self.active.requests {
+            for piece in [&mut request.params, &mut request.body, &mut request.data] {
+                piece.keep(slice, &mut self.io.buffers);
+            }
+        }
+        self.conn.is_held = !rest.is_empty() && !self.active.is_congested();
+        slice.len() - rest.len()
+    }
+
+    /// Whether another request has to wait: there is no room for it, and those that run need no
+    /// more input, which would be behind it.
+    fn next_must_wait(&self) -> bool {
+        let requests = &self.active.requests;
+        requests.len() >= self.io.settings.multiplex
+            && requests
+                .iter()
+                .all(|request| self.conn.machine.is_input_done(request.id))
+    }
+
+    /// The web server has closed its side. Requests whose input is whole go on: it may still read.
+    fn input_ended(&mut self) {
+        self.conn.is_ended = true;
+        self.conn.is_readable = false;
+        let mut at = 0;
+        while let Some(request) = self.active.requests.get(at) {
+            if self.conn.machine.is_input_done(request.id) {
+                at += 1;
+            } else {
+                self.abort(at, Abort::Incomplete);
+            }
+        }
+        if self.conn.is_hung_up {
+            self.conn.phase = Phase::Broken;
+        }
+    }
+
+    /// Throws input away until the peer closes, up to the limit.
+    fn drain(&mut self, buffer: &mut [u8]) -> bool {
+        if !self.conn.is_readable || self.conn.drain_left == 0 {
+            return false;
+        }
+        match self.read(buffer) {
+            Ok(0) => self.conn.phase = Phase::Broken,
+            Ok(count) => self.conn.drain_left = self.conn.drain_left.saturating_sub(count),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.conn.is_readable = false;
+            }
+            Err(_) => self.conn.phase = Phase::Broken,
+        }
+        self.conn.is_readable && self.conn.phase == Phase::Draining
+    }
+
+    /// Ends every request without an answer.
+    pub(crate) fn abort_all(&mut self, why: Abort) {
+        while let Some(request) = self.active.requests.pop() {
+            // Nobody reads it; the core has to know that the request is over.
+            let _ = self.conn.machine.end(request.id, 1);
+            self.dispose(request, Some(why));
+        }
+    }
+
+    /// Ends one request before its answer is complete, with appStatus 1.
+    pub(crate) fn abort(&mut self, at: usize, why: Abort) {
+        let request = self.active.requests.swap_remove(at);
+        self.send_end(request.id, 1);
+        self.dispose(request, Some(why));
+    }
+
+    /// Takes back what a request had, and tells who works on it.
+    pub(crate) fn dispose(&mut self, mut request: Req<S::Task>, aborted: Option<Abort>) {
+        let cells = &self.io.shared.cells;
+        cells.ended.add(1);
+        if let Some(ticket) = request.out.ticket.take() {
+            self.io.shared.forget(ticket);
+        }
+        if let Some(why) = aborted {
+            cells.aborted.add(1);
+            if let Stage::Task { task, .. } = &mut request.stage {
+                self.io.guard(request.id, || {
+                    task.abort(why);
+                    Ok(())
+                });
+            }
+        }
+        self.io.recycle(&mut request);
+    }
+
+    /// Decides what happens next: an end, a place in the queue, a deadline. `false` when the
+    /// connection is over.
+    fn settle(mut self) -> bool {
+        self.begin_close();
+        if self.conn.phase == Phase::Broken {
+            self.abort_all(Abort::Disconnected);
+            self.io.give_back_active(self.active);
+            return false;
+        }
+        if !self.conn.is_registered && self.register().is_err() {
+            self.abort_all(Abort::Disconnected);
+            self.io.give_back_active(self.active);
+            return false;
+        }
+        let was_paused = std::mem::replace(&mut self.conn.is_paused, self.active.is_congested());
+        if self.conn.is_paused && !was_paused {
+            self.io.shared.cells.paused.add(1);
+        }
+        let can_go_on = self.can_go_on();
+        if can_go_on && !self.conn.is_queued {
+            self.conn.is_queued = true;
+            self.io.ready.push_back(self.conn.place);
+        }
+        let due = self.due();
+        self.conn.due = due;
+        if due < self.conn.planned {
+            self.conn.planned = due;
+            self.io.plan(due, self.conn.place);
+        }
+        if self.active.is_idle() {
+            self.io.give_back_active(self.active);
+        } else {
+            self.conn.active = Some(self.active);
+        }
+        true
+    }
+
+    /// Goes from serving to closing and from there to the end, as far as possible.
+    fn begin_close(&mut self) {
+        let conn = &mut *self.conn;
+        let nobody_left = self.active.requests.is_empty();
+        let is_over = conn.machine.should_close() || (conn.is_ended && nobody_left);
+        if conn.phase == Phase::Open && is_over {
+            conn.phase = Phase::Closing;
+        }
+        if conn.phase != Phase::Closing || self.active.waiting() > 0 {
+            return;
+        }
+        let nothing_unread = self.active.rest.is_empty() && !conn.is_readable;
+        self.active.rest.clear();
+        if conn.is_ended || (conn.is_clean && nothing_unread) {
+            conn.phase = Phase::Broken;
+            return;
+        }
+        if conn.stream.shutdown(Shutdown::Write).is_err() || self.io.settings.drain_bytes == 0 {
+            conn.phase = Phase::Broken;
+            return;
+        }
+        conn.phase = Phase::Draining;
+        conn.is_readable = true;
+        conn.drain_left = self.io.settings.drain_bytes;
+        conn.due = self.io.after(self.io.settings.drain_timeout);
+    }
+
+    fn register(&mut self) -> io::Result<()> {
+        let token = self.io.tokens.connection(self.conn.place);
+        let socket = self.conn.stream.as_raw_fd();
+        self.io
+            .registry
+            .register(&mut SourceFd(&socket), token, BOTH)?;
+        self.conn.is_registered = true;
+        Ok(())
+    }
+
+    /// Whether there is something to do before the next event.
+    fn can_go_on(&self) -> bool {
+        let conn = &*self.conn;
+        match conn.phase {
+            Phase::Open | Phase::Closing => {
+                let writes =
+                    conn.is_writable && (self.active.waiting() > 0 || self.active.has_output());
+                let is_held = conn.is_held && self.next_must_wait();
+                let parses = !self.active.rest.is_empty() && !is_held;
+                let reads = self.active.rest.is_empty() && conn.is_readable && !conn.is_ended;
+                let takes_input = conn.phase == Phase::Open && !self.active.is_congested();
+                writes || (takes_input && (parses || reads))
+            }
+            Phase::Draining => conn.is_readable && conn.drain_left > 0,
+            Phase::Broken => false,
+        }
+    }
+
+    /// When the time of what the connection waits for is over.
+    fn due(&self) -> u64 {
+        let settings = &self.io.settings;
+        if self.conn.phase == Phase::Draining {
+            return self.conn.due;
+        }
+        if let Some(since) = self.active.blocked_since {
+            return since.saturating_add(millis(settings.write_timeout));
+        }
+        if self.active.requests.is_empty() {
+            return self.io.after(settings.idle_timeout);
+        }
+        let machine = &self.conn.machine;
+        let waits = self.active.requests.iter().map(|request| {
+            let timeout = match request.stage {
+                Stage::Params => settings.header_timeout,
+                _ if machine.is_input_done(request.id) => return u64::MAX,
+                _ => settings.body_timeout,
+            };
+            request.since.saturating_add(millis(timeout))
+        });
+        waits.min().unwrap_or(u64::MAX)
+    }
+
+    /// The deadline has passed: the connection is over, or begins to close. `false` when it is
+    /// over.
+    pub(crate) fn expire(self) -> bool {
+        if self.conn.phase == Phase::Open && self.active.is_idle() {
+            self.conn.phase = Phase::Closing;
+            return self.settle();
+        }
+        if self.conn.phase != Phase::Draining {
+            let waiting_for = if self.active.blocked_since.is_some() {
+                "the answer was not read"
+            } else if self.active.requests.iter().any(Req::waits_for_params) {
+                "FCGI_PARAMS did not end"
+            } else {
+                "FCGI_STDIN did not end"
+            };
+            self.io.shared.cells.timed_out.add(1);
+            let peer = self.conn.peer;
+            self.io.report(&Incident::TimedOut { peer, waiting_for });
+        }
+        self.cut(Abort::TimedOut)
+    }
+
+    /// Ends the connection at once.
+    pub(crate) fn cut(mut self, why: Abort) -> bool {
+        self.abort_all(why);
+        self.conn.phase = Phase::Broken;
+        self.settle()
+    }
+
+    /// No new requests from here on.
+    pub(crate) fn stop(self) -> bool {
+        self.conn.machine.stop_accepting();
+        self.settle()
+    }
+}
