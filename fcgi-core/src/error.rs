@@ -3,6 +3,7 @@
 
 use core::fmt;
 
+use crate::cgi::Status;
 use crate::wire::{ProtocolStatus, RecordType, RequestId};
 
 /// The peer broke the protocol.
@@ -218,6 +219,21 @@ impl Refusal {
             }
             Refusal::UnknownRole => ProtocolStatus::UNKNOWN_ROLE,
             Refusal::MalformedParams { .. } => ProtocolStatus::REQUEST_COMPLETE,
+        }
+    }
+
+    /// The status of the page that a browser can be shown instead of a bare END_REQUEST; see
+    /// [`cgi::error_response`](crate::cgi::error_response).
+    #[must_use]
+    pub const fn status(self) -> Status {
+        match self {
+            Refusal::MalformedParams { .. } => Status::BAD_REQUEST,
+            Refusal::ParamsTooLong { .. } | Refusal::TooManyParams { .. } => {
+                Status::REQUEST_HEADER_FIELDS_TOO_LARGE
+            }
+            Refusal::CantMultiplex | Refusal::Overloaded | Refusal::UnknownRole => {
+                Status::SERVICE_UNAVAILABLE
+            }
         }
     }
 

@@ -257,13 +257,7 @@ impl<S: Service> Turn<'_, S> {
             id,
             reason: refusal,
         });
-        let status = match refusal {
-            Refusal::MalformedParams { .. } => Status::BAD_REQUEST,
-            Refusal::ParamsTooLong { .. } | Refusal::TooManyParams { .. } => {
-                Status::REQUEST_HEADER_FIELDS_TOO_LARGE
-            }
-            _ => Status::SERVICE_UNAVAILABLE,
-        };
+        let status = refusal.status();
         if self.io.settings.readable_refusals || status == Status::BAD_REQUEST {
             request.stage = Stage::Refused {
                 status,

@@ -342,13 +342,7 @@ impl Intake {
             id,
             reason: refusal,
         });
-        let status = match refusal {
-            Refusal::MalformedParams { .. } => Status::BAD_REQUEST,
-            Refusal::ParamsTooLong { .. } | Refusal::TooManyParams { .. } => {
-                Status::REQUEST_HEADER_FIELDS_TOO_LARGE
-            }
-            _ => Status::SERVICE_UNAVAILABLE,
-        };
+        let status = refusal.status();
         let bare = !context.rules.readable_refusals && status != Status::BAD_REQUEST;
         if bare {
             self.clear();
