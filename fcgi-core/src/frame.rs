@@ -24,6 +24,11 @@ pub struct Record<'b> {
     sent: usize,
 }
 
+impl Record<'_> {
+    /// The length of a record's header in bytes (§3.3).
+    pub const HEADER_LEN: usize = HEADER_LEN;
+}
+
 impl<'b> Record<'b> {
     /// Takes the content of one record from the front of `bytes`.
     ///
@@ -57,15 +62,29 @@ impl<'b> Record<'b> {
     /// What has not been sent yet, in order: header, content, padding. Any of them may be empty.
     #[must_use]
     pub fn parts(&self) -> [&[u8]; 3] {
-        let padding = ZEROS
-            .get(..usize::from(self.padding_length))
-            .unwrap_or_default();
+        let padding = self.padding();
         let mut skip = self.sent;
         [&self.header, self.content, padding].map(|part: &[u8]| {
             let (gone, left) = part.split_at(skip.min(part.len()));
             skip = skip.saturating_sub(gone.len());
             left
         })
+    }
+
+    /// The header, for a caller who has left room for it where the content lies.
+    #[must_use]
+    #[inline]
+    pub const fn header(&self) -> [u8; Record::HEADER_LEN] {
+        self.header
+    }
+
+    /// The padding: zeros that belong behind the content.
+    #[must_use]
+    #[inline]
+    pub fn padding(&self) -> &'static [u8] {
+        ZEROS
+            .get(..usize::from(self.padding_length))
+            .unwrap_or_default()
     }
 
     /// Bytes that have not been sent yet.
@@ -109,12 +128,12 @@ pub(crate) const fn empty_header(record_type: RecordType, id: RequestId) -> [u8;
     .encode()
 }
 
-/// END_REQUEST (§5.5).
+/// END_REQUEST (§5.5): its header and its body.
 pub(crate) fn end_request(
     id: RequestId,
     app_status: u32,
     protocol_status: ProtocolStatus,
-) -> Encoded<16> {
+) -> [[u8; 8]; 2] {
     let header = Header {
         record_type: RecordType::END_REQUEST,
         request_id: id.get(),
@@ -125,7 +144,7 @@ pub(crate) fn end_request(
         app_status,
         protocol_status,
     };
-    Encoded::concat(&[&header.encode(), &body.encode()])
+    [header.encode(), body.encode()]
 }
 
 /// A short run of encoded bytes, held by value: at most `N` of them.
@@ -143,12 +162,6 @@ impl<const N: usize> Encoded<N> {
             debug_assert!(fits.is_ok(), "Encoded<{N}> is too small");
         }
         Encoded(bytes)
-    }
-
-    /// Appends a piece; as in [`concat`](Encoded::concat), it fits.
-    pub(crate) fn push(&mut self, piece: &[u8]) {
-        let fits = self.0.extend_from_slice(piece);
-        debug_assert!(fits.is_ok(), "Encoded<{N}> is too small");
     }
 }
 

@@ -68,7 +68,10 @@ impl Reply {
                 id,
                 failed,
                 protocol_status,
-            } => Encoded::concat(&[&end_request(id, u32::from(failed), protocol_status)]),
+            } => {
+                let end = end_request(id, u32::from(failed), protocol_status);
+                Encoded::concat(&[end.as_flattened()])
+            }
         }
     }
 

@@ -42,16 +42,15 @@ pub(crate) fn insert(table: &mut Table, id: RequestId, exchange: Exchange) -> bo
     table.push(Entry { id, exchange }).is_ok()
 }
 
-/// Makes an id inactive.
-pub(crate) fn remove(table: &mut Table, id: RequestId) {
-    if let Some(at) = table.iter().position(|entry| entry.id == id) {
-        if let Some(last) = table.pop() {
-            // Unless the entry was itself the last one, the last one takes its place.
-            if let Some(place) = table.get_mut(at) {
-                *place = last;
-            }
-        }
-    }
+/// Makes an id inactive; what it was.
+#[inline]
+pub(crate) fn remove(table: &mut Table, id: RequestId) -> Option<Exchange> {
+    let last = *table.last()?;
+    let place = table.iter_mut().find(|entry| entry.id == id)?;
+    // The last one takes its place, unless it was that itself.
+    let removed = core::mem::replace(place, last);
+    table.pop();
+    Some(removed.exchange)
 }
 
 /// The smallest id that is not active (§3.3: ids are kept small).

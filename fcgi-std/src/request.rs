@@ -65,11 +65,12 @@ impl Request {
             state.ahead = body.into();
         }
         let view = params.view();
-        let is_head_request = view.get("REQUEST_METHOD") == Some(b"HEAD");
+        let framing = view.framing();
+        let is_head_request = framing.is_head;
         let (content_length, data_length) = match role {
-            Role::Responder => (view.content_length(), Some(0)),
+            Role::Responder => (framing.content_length, Some(0)),
             Role::Authorizer => (Some(0), Some(0)),
-            Role::Filter => (view.content_length(), view.data_length()),
+            Role::Filter => (framing.content_length, view.data_length()),
         };
         Request {
             stdin: InputReader::stdin(link.clone(), content_length),

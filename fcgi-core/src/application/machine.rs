@@ -44,6 +44,12 @@ impl Machine {
         }
     }
 
+    /// Whether a request may be taken in one step: no record is under way, and nothing forbids it.
+    #[inline]
+    pub(super) fn takes_whole(&self) -> bool {
+        !self.closing && self.failed.is_none() && self.records.is_between()
+    }
+
     /// A request is no longer active: what is left of its current record, if it is the current one,
     /// is skipped.
     pub(super) fn forget(&mut self, id: RequestId) {

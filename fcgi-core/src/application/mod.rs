@@ -1,6 +1,9 @@
 //! The application's side of a connection: requests in, answers out (§2 to §6).
 
 mod machine;
+mod whole;
+
+pub use self::whole::Whole;
 
 use self::machine::Machine;
 use crate::error::{Error, Refusal, SendError};
@@ -214,22 +217,23 @@ impl<const REQUESTS: usize> Connection<REQUESTS> {
     /// # Errors
     ///
     /// [`SendError::NotActive`]: there is exactly one END_REQUEST for each BEGIN_REQUEST.
+    #[inline]
     pub fn end(&mut self, id: RequestId, app_status: u32) -> Result<Encoded<32>, SendError> {
-        let exchange = *table::find(&self.table, id).ok_or(SendError::NotActive { id })?;
-        self.forget(id);
-        let mut bytes = Encoded::concat(&[]);
-        if exchange.owes_stderr_end() {
-            bytes.push(&empty_header(RecordType::STDERR, id));
-        }
-        if exchange.owes_stdout_end() {
-            bytes.push(&empty_header(RecordType::STDOUT, id));
-        }
-        bytes.push(&end_request(
-            id,
-            app_status,
-            ProtocolStatus::REQUEST_COMPLETE,
-        ));
-        Ok(bytes)
+        let exchange = table::remove(&mut self.table, id).ok_or(SendError::NotActive { id })?;
+        self.machine.forget(id);
+        let [header, body] = end_request(id, app_status, ProtocolStatus::REQUEST_COMPLETE);
+        let stdout_end = empty_header(RecordType::STDOUT, id);
+        let stderr_end = empty_header(RecordType::STDERR, id);
+        Ok(
+            match (exchange.owes_stderr_end(), exchange.owes_stdout_end()) {
+                (false, true) => Encoded::concat(&[[stdout_end, header, body].as_flattened()]),
+                (false, false) => Encoded::concat(&[[header, body].as_flattened()]),
+                (true, false) => Encoded::concat(&[[stderr_end, header, body].as_flattened()]),
+                (true, true) => {
+                    Encoded::concat(&[[stderr_end, stdout_end, header, body].as_flattened()])
+                }
+            },
+        )
     }
 
     /// Refuses a request of which nothing was answered: a bare END_REQUEST with the refusal's

@@ -80,6 +80,11 @@ impl<S: Storage> ResponseHead<S> {
         self.facts = Facts::default();
     }
 
+    /// The storage, with unspecified contents: its capacity may be of interest.
+    pub fn storage(&self) -> &S {
+        &self.store
+    }
+
     /// Gives the storage back, with unspecified contents.
     pub fn into_storage(self) -> S {
         self.store

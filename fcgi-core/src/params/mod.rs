@@ -14,7 +14,7 @@ pub use collect::{Collector, Held, Limits};
 
 use crate::decimal;
 use crate::error::Refusal;
-use crate::wire::{Pair, Text, pair};
+use crate::wire::{Lengths, Pair, Text, pair};
 
 /// The parameters of one request: a whole PARAMS stream that has been checked, borrowed from
 /// wherever it lies.
@@ -33,17 +33,20 @@ impl<'a> Params<'a> {
     ///
     /// [`Refusal::MalformedParams`] or [`Refusal::TooManyParams`].
     pub fn parse(stream: &'a [u8], max_pairs: usize) -> Result<Params<'a>, Refusal> {
-        let mut rest = stream;
-        let mut left = max_pairs;
-        while let Ok((after, _)) = pair(rest) {
-            rest = after;
-            left = left
-                .checked_sub(1)
-                .ok_or(Refusal::TooManyParams { limit: max_pairs })?;
+        let (mut at, mut count) = (0, 0_usize);
+        while at < stream.len() {
+            let Some(lengths) = Lengths::at(stream, at) else {
+                return Err(malformed(stream));
+            };
+            at = lengths.end();
+            // No more than the stream has bytes.
+            count = count.wrapping_add(1);
         }
-        if !rest.is_empty() {
-            let at = stream.len().saturating_sub(rest.len());
-            return Err(Refusal::MalformedParams { at });
+        if at != stream.len() {
+            return Err(malformed(stream));
+        }
+        if count > max_pairs {
+            return Err(Refusal::TooManyParams { limit: max_pairs });
         }
         Ok(Params { stream })
     }
@@ -70,9 +73,19 @@ impl<'a> Params<'a> {
     #[must_use]
     pub fn get(&self, name: impl AsRef<[u8]>) -> Option<&'a [u8]> {
         let name = name.as_ref();
-        self.iter()
-            .find(|pair| pair.name == name)
-            .map(|pair| pair.value)
+        let mut at = 0;
+        // Most names differ in length, and are passed over by it.
+        while at < self.stream.len() {
+            let lengths = Lengths::at(self.stream, at)?;
+            if lengths.name == name.len() {
+                let pair = lengths.pair(self.stream)?;
+                if pair.name == name {
+                    return Some(pair.value);
+                }
+            }
+            at = lengths.end();
+        }
+        None
     }
 
     /// The values of all pairs with this name, in order.
@@ -110,6 +123,39 @@ impl<'a> Params<'a> {
         decimal::parse(self.get("CONTENT_LENGTH")?)
     }
 
+    /// What CONTENT_LENGTH and REQUEST_METHOD say of both bodies, found in one pass that ends with
+    /// the second of the two.
+    #[must_use]
+    pub fn framing(&self) -> Framing {
+        let (mut length, mut method) = (None, None);
+        let mut at = 0;
+        while at < self.stream.len() {
+            let Some(lengths) = Lengths::at(self.stream, at) else {
+                break;
+            };
+            // Both names have a length that few others have; the first of each counts.
+            if lengths.name == b"CONTENT_LENGTH".len() {
+                match lengths.pair(self.stream) {
+                    Some(pair) if pair.name == b"CONTENT_LENGTH" => {
+                        length = length.or(Some(pair.value));
+                    }
+                    Some(pair) if pair.name == b"REQUEST_METHOD" => {
+                        method = method.or(Some(pair.value));
+                    }
+                    _ => {}
+                }
+                if length.is_some() && method.is_some() {
+                    break;
+                }
+            }
+            at = lengths.end();
+        }
+        Framing {
+            content_length: length.and_then(decimal::parse),
+            is_head: method == Some(b"HEAD"),
+        }
+    }
+
     /// The number in FCGI_DATA_LENGTH: the size in bytes of the file that a Filter gets on DATA
     /// (§6.4).
     #[must_use]
@@ -129,6 +175,15 @@ impl<'a> Params<'a> {
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.stream
     }
+}
+
+/// How long the bodies of a request and of its response may be; see [`Params::framing`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Framing {
+    /// As [`Params::content_length`].
+    pub content_length: Option<u64>,
+    /// Whether the request is a HEAD, whose response has no body (RFC 3875 §4.3.3).
+    pub is_head: bool,
 }
 
 impl<'a> IntoIterator for Params<'a> {
@@ -157,6 +212,15 @@ impl fmt::Debug for Params<'_> {
         }
         list.finish()
     }
+}
+
+/// The refusal of a stream that ends inside a pair.
+#[cold]
+fn malformed(stream: &[u8]) -> Refusal {
+    let mut pairs = Params::assume_whole(stream).iter();
+    while pairs.next().is_some() {}
+    let at = stream.len().saturating_sub(pairs.rest.len());
+    Refusal::MalformedParams { at }
 }
 
 /// The pairs of [`Params`], in order.

@@ -16,5 +16,6 @@ pub(crate) mod values;
 pub use body::{BODY_LEN, BeginRequest, EndRequest, UnknownType};
 pub use header::{HEADER_LEN, Header, UnsupportedVersion, VERSION_1};
 pub use names::{ProtocolStatus, RecordType, RequestId, Role};
+pub(crate) use pair::Lengths;
 pub use pair::{MAX_LENGTH, Pair, PairTooLong, encode_length, length, pair};
 pub use record::{Record, Text};

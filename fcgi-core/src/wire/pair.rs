@@ -72,8 +72,59 @@ fn split(bytes: &[u8], name: usize, value: usize) -> IResult<&[u8], Pair<'_>, ()
     Ok((rest, Pair { name, value }))
 }
 
-/// The lengths of a pair when one of them has four bytes; apart, to keep [`pair`] small where it is
-/// inlined.
+/// Where a pair lies in a stream, as its lengths say; the stream may end before. For passing over
+/// pairs, which is cheaper than taking each of them out with [`pair`].
+#[derive(Clone, Copy)]
+pub(crate) struct Lengths {
+    /// Where the name begins.
+    start: usize,
+    /// The length of the name.
+    pub(crate) name: usize,
+    /// Where the value ends; `usize::MAX` if it cannot be said.
+    end: usize,
+}
+
+impl Lengths {
+    /// Reads the lengths that lie at `at`; `None` when the stream ends before or inside them.
+    #[inline]
+    pub(crate) fn at(stream: &[u8], at: usize) -> Option<Lengths> {
+        // No slice is so long that an index into it could wrap here.
+        let start = at.wrapping_add(2);
+        match stream.get(at..start)? {
+            [name, value] if (name | value) < 0x80 => {
+                let name = usize::from(*name);
+                let end = start.wrapping_add(name).wrapping_add(usize::from(*value));
+                Some(Lengths { start, name, end })
+            }
+            _ => long_lengths_at(stream, at),
+        }
+    }
+
+    /// Where the pair ends.
+    #[inline]
+    pub(crate) fn end(self) -> usize {
+        self.end
+    }
+
+    /// The pair; `None` when the stream ends inside it.
+    #[inline]
+    pub(crate) fn pair(self, stream: &[u8]) -> Option<Pair<'_>> {
+        let both = stream.get(self.start..self.end)?;
+        let (name, value) = both.split_at_checked(self.name)?;
+        Some(Pair { name, value })
+    }
+}
+
+/// [`Lengths::at`] when one of the two has four bytes.
+#[cold]
+fn long_lengths_at(stream: &[u8], at: usize) -> Option<Lengths> {
+    let (rest, (name, value)) = long_lengths(stream.get(at..)?).ok()?;
+    let start = stream.len().checked_sub(rest.len())?;
+    let end = start.saturating_add(name).saturating_add(value);
+    Some(Lengths { start, name, end })
+}
+
+/// The lengths of a pair when one of them has four bytes; apart, to keep what is inlined small.
 #[cold]
 fn long_lengths(input: &[u8]) -> IResult<&[u8], (usize, usize), ()> {
     let (rest, (name, value)) = (length, length).parse(input)?;
