@@ -1,15 +1,12 @@
 //! One connection and its requests.
 
-use std::ops::Range;
-
 use fcgi_core::application::Connection;
-use fcgi_core::cgi::Status;
-use fcgi_core::{RequestId, Role};
 use fcgi_listen::{Peer, Stream};
 
 use crate::deferred::Place;
 use crate::gather::SPILL;
-use crate::response::{HIGH, Out};
+use crate::requests::{Req, Requests};
+use crate::response::HIGH;
 use crate::settings::REQUESTS;
 
 /// What is known of a connection whether it is busy or not.
@@ -58,7 +55,7 @@ pub(crate) enum Phase {
 
 /// What a connection needs while it is busy.
 pub(crate) struct Active<T> {
-    pub(crate) requests: Vec<Req<T>>,
+    pub(crate) requests: Requests<T>,
     /// Records that wait to be written, from `sent` on.
     pub(crate) outbox: Vec<u8>,
     pub(crate) sent: usize,
@@ -75,7 +72,7 @@ pub(crate) struct Active<T> {
 impl<T> Active<T> {
     pub(crate) fn new() -> Active<T> {
         Active {
-            requests: Vec::new(),
+            requests: Requests::new(),
             outbox: Vec::new(),
             sent: 0,
             spill: Vec::new(),
@@ -99,104 +96,9 @@ impl<T> Active<T> {
         self.requests.is_empty() && self.waiting() == 0 && self.rest.is_empty()
     }
 
-    pub(crate) fn find(&self, id: RequestId) -> Option<usize> {
-        self.requests.iter().position(|request| request.id == id)
-    }
-
     /// Whether a request has something to send that is not in the outbox.
     pub(crate) fn has_output(&self) -> bool {
         self.requests.iter().any(Req::has_output)
-    }
-}
-
-/// One request.
-pub(crate) struct Req<T> {
-    pub(crate) id: RequestId,
-    pub(crate) role: Role,
-    /// When it began, or when the last piece of its input came.
-    pub(crate) since: u64,
-    pub(crate) stage: Stage<T>,
-    pub(crate) params: Piece,
-    pub(crate) body: Piece,
-    pub(crate) data: Piece,
-    /// CONTENT_LENGTH.
-    pub(crate) length: Option<u64>,
-    pub(crate) out: Out,
-    /// Whether it counts among those that may run.
-    pub(crate) is_counted: bool,
-}
-
-pub(crate) enum Stage<T> {
-    /// The parameters come.
-    Params,
-    /// The body is collected.
-    Collect,
-    /// It is not served, and gets this answer as soon as the protocol allows one.
-    Refused { status: Status, app_status: u32 },
-    /// A task has it; `wants_room` says whether it is asked for output.
-    Task { task: T, wants_room: bool },
-    /// The answer is complete and on its way, or another thread makes it.
-    Answered,
-}
-
-impl<T> Req<T> {
-    pub(crate) fn has_output(&self) -> bool {
-        self.out.body.is_some()
-            || (self.out.open
-                && matches!(
-                    self.stage,
-                    Stage::Task {
-                        wants_room: true,
-                        ..
-                    }
-                ))
-    }
-}
-
-/// A stream that is collected: a range of the slice that is being parsed, or a copy.
-#[derive(Default)]
-pub(crate) struct Piece {
-    /// Where it lies in the slice; meaningless once there is a copy.
-    range: Range<usize>,
-    pub(crate) store: Vec<u8>,
-}
-
-impl Piece {
-    pub(crate) fn len(&self) -> usize {
-        if self.store.is_empty() {
-            self.range.len()
-        } else {
-            self.store.len()
-        }
-    }
-
-    /// Appends a range of the slice.
-    pub(crate) fn push(&mut self, slice: &[u8], range: Range<usize>, spare: &mut Vec<Vec<u8>>) {
-        if self.len() == 0 {
-            self.range = range;
-            return;
-        }
-        self.keep(slice, spare);
-        self.store.extend_from_slice(&slice[range]);
-    }
-
-    /// Copies what lies in the slice, which will be gone.
-    pub(crate) fn keep(&mut self, slice: &[u8], spare: &mut Vec<Vec<u8>>) {
-        if self.store.is_empty() && !self.range.is_empty() {
-            if self.store.capacity() == 0 {
-                self.store = spare.pop().unwrap_or_default();
-            }
-            self.store.extend_from_slice(&slice[self.range.clone()]);
-        }
-        self.range = 0..0;
-    }
-
-    pub(crate) fn bytes<'s>(&'s self, slice: &'s [u8]) -> &'s [u8] {
-        if self.store.is_empty() {
-            slice.get(self.range.clone()).unwrap_or(&[])
-        } else {
-            &self.store
-        }
     }
 }
 
@@ -211,23 +113,5 @@ mod tests {
     fn an_idle_connection_is_small() {
         let deadline = size_of::<(u64, Place)>();
         assert!(size_of::<Conn<NoTask>>() + deadline <= 232);
-    }
-
-    #[test]
-    fn pieces_are_copied_only_when_they_have_to_be() {
-        let slice = b"abcdefgh";
-        let mut spare = vec![Vec::with_capacity(99)];
-        let mut piece = super::Piece::default();
-        piece.push(slice, 1..3, &mut spare);
-        assert_eq!((piece.bytes(slice), spare.len()), (&b"bc"[..], 1));
-        piece.push(slice, 5..6, &mut spare);
-        assert_eq!((piece.bytes(slice), spare.len()), (&b"bcf"[..], 0));
-        piece.keep(slice, &mut spare);
-        assert_eq!((piece.bytes(b""), piece.len()), (&b"bcf"[..], 3));
-        let mut piece = super::Piece::default();
-        piece.push(slice, 0..2, &mut spare);
-        piece.keep(slice, &mut spare);
-        piece.push(b"xyz", 2..3, &mut spare);
-        assert_eq!(piece.bytes(b"xyz"), b"abz");
     }
 }

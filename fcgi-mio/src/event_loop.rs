@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fcgi_listen::{Backoff, Listener, WebServerAddrs};
 use mio::event::Event;
@@ -199,17 +199,34 @@ impl<S: Service> Loop<S> {
     /// when there is work waiting.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        let accepts = self.paused_until.is_none() && self.may_accept();
-        if !self.io.ready.is_empty() || accepts {
+        if self.has_work() {
             return Some(self.io.instant(0));
         }
-        let earliest = self.io.deadlines.peek().map(|Reverse((at, _))| *at);
-        let earliest = [earliest, self.paused_until, self.stop_until];
-        earliest
-            .into_iter()
-            .flatten()
-            .min()
-            .map(|at| self.io.instant(at))
+        self.earliest().map(|at| self.io.instant(at))
+    }
+
+    /// As [`next_deadline`](Loop::next_deadline), from when the clock was looked at last.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        if self.has_work() {
+            return Some(Duration::ZERO);
+        }
+        let left = self.earliest()?.saturating_sub(self.io.now);
+        Some(Duration::from_millis(left))
+    }
+
+    fn has_work(&self) -> bool {
+        !self.io.ready.is_empty() || self.may_accept()
+    }
+
+    /// The next moment at which something is due.
+    fn earliest(&self) -> Option<u64> {
+        let deadline = self.io.deadlines.peek().map(|Reverse((at, _))| *at);
+        let never = u64::MAX;
+        let at = deadline
+            .unwrap_or(never)
+            .min(self.paused_until.unwrap_or(never))
+            .min(self.stop_until.unwrap_or(never));
+        (at != never).then_some(at)
     }
 
     /// Does what is due: work that had to give way to other connections, and deadlines. Call it

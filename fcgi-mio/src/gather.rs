@@ -3,7 +3,7 @@
 use fcgi_core::application::Connection;
 use fcgi_core::{Encoded, Record};
 
-use crate::connection::Req;
+use crate::requests::Req;
 use crate::settings::REQUESTS;
 
 /// The most records with borrowed bodies in one write, each of up to 64 KiB.
@@ -14,65 +14,98 @@ pub(crate) const SPILL: usize = GATHER * (64 * 1024 + 32);
 
 /// Records around bodies that lie in memory, and the ends of requests that are complete with them.
 pub(crate) struct Gathered<'b> {
-    records: [Option<Record<'b>>; GATHER],
-    ends: [Option<Encoded<32>>; GATHER],
-    pub(crate) count: usize,
-    /// How many bytes were taken from each request's body.
-    pub(crate) taken: [usize; REQUESTS],
-    /// Which requests are over with that.
-    pub(crate) finished: [bool; REQUESTS],
+    frameds: [Option<Framed<'b>>; GATHER],
+    /// How far each request comes by them.
+    pub(crate) progress: [Progress; REQUESTS],
+}
+
+/// One record, and the end of its request if it is the last one.
+struct Framed<'b> {
+    /// Which request.
+    at: usize,
+    record: Record<'b>,
+    end: Option<Encoded<32>>,
+}
+
+/// What one write takes from a request's body.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Progress {
+    pub(crate) taken: usize,
+    /// Whether the request has ended with that.
+    pub(crate) is_over: bool,
+}
+
+impl Framed<'_> {
+    fn parts(&self) -> [&[u8]; 4] {
+        let [header, content, padding] = self.record.parts();
+        [
+            header,
+            content,
+            padding,
+            self.end.as_deref().unwrap_or_default(),
+        ]
+    }
 }
 
 impl Gathered<'_> {
     /// What to write, in order.
     pub(crate) fn parts(&self) -> impl Iterator<Item = &[u8]> {
-        let pairs = self.records[..self.count].iter().zip(&self.ends);
-        pairs.flat_map(|(record, end)| {
-            let [head, content, padding] = record.as_ref().map_or([&[][..]; 3], Record::parts);
-            [head, content, padding, end.as_deref().unwrap_or(&[])]
-        })
+        self.frameds.iter().flatten().flat_map(Framed::parts)
+    }
+
+    /// Notes that `written` bytes of them went out. What is left of a record that was begun, and
+    /// all of a request that has ended, goes to `spill`; other records are as if they had not been
+    /// made. `true` if everything went out.
+    pub(crate) fn went_out(&mut self, mut written: usize, spill: &mut Vec<u8>) -> bool {
+        let mut all = true;
+        for framed in self.frameds.iter().flatten() {
+            let progress = &mut self.progress[framed.at];
+            if written == 0 && !progress.is_over {
+                let [_, content, _] = framed.record.parts();
+                progress.taken -= content.len();
+                all = false;
+                continue;
+            }
+            for part in framed.parts() {
+                let gone = written.min(part.len());
+                written -= gone;
+                spill.extend_from_slice(&part[gone..]);
+            }
+        }
+        all && spill.is_empty()
     }
 }
 
-/// Takes records from the bodies of all requests in turn, so that none waits for another's end, if
-/// the outbox has room for what the write may leave of them.
+/// Takes records from the bodies of all requests in turn, so that none waits for another's end.
 pub(crate) fn gather<'b, T>(
     requests: &'b [Req<T>],
     next: usize,
-    has_room: bool,
     machine: &mut Connection<REQUESTS>,
 ) -> Gathered<'b> {
     let mut gathered = Gathered {
-        records: [const { None }; GATHER],
-        ends: [const { None }; GATHER],
-        count: 0,
-        taken: [0; REQUESTS],
-        finished: [false; REQUESTS],
+        frameds: [const { None }; GATHER],
+        progress: [Progress::default(); REQUESTS],
     };
-    let with_body = requests
-        .iter()
-        .filter(|request| !request.out.body_bytes().is_empty())
-        .count();
-    if with_body == 0 || !has_room {
-        return gathered;
-    }
+    let mut count = 0;
     // Every body may be visited as often as there are records to make.
     for turn in 0..GATHER * requests.len() {
         let at = (next + turn) % requests.len();
         let request = &requests[at];
-        let mut rest = &request.out.body_bytes()[gathered.taken[at]..];
+        let progress = &mut gathered.progress[at];
+        let mut rest = &request.out.body_bytes()[progress.taken..];
         let length = rest.len();
         let Ok(Some(record)) = machine.stdout(request.id, &mut rest) else {
             continue;
         };
-        gathered.taken[at] += length - rest.len();
-        gathered.records[gathered.count] = Some(record);
+        progress.taken += length - rest.len();
+        let mut end = None;
         if rest.is_empty() && request.out.ended {
-            gathered.finished[at] = true;
-            gathered.ends[gathered.count] = machine.end(request.id, request.out.app_status).ok();
+            progress.is_over = true;
+            end = machine.end(request.id, request.out.app_status).ok();
         }
-        gathered.count += 1;
-        if gathered.count == GATHER {
+        gathered.frameds[count] = Some(Framed { at, record, end });
+        count += 1;
+        if count == GATHER {
             break;
         }
     }

@@ -1,14 +1,16 @@
 //! From events of the protocol to calls of the application.
 
-use fcgi_core::application::Event;
+use std::mem;
+
+use fcgi_core::application::{self, Event};
 use fcgi_core::cgi::{Status, error_response};
 use fcgi_core::params::Params;
 use fcgi_core::{Refusal, RequestId, Role};
 
 use crate::Incident;
-use crate::connection::{Piece, Req, Stage};
+use crate::connection::Active;
 use crate::request::Request;
-use crate::response::Out;
+use crate::requests::Stage;
 use crate::service::{Abort, Plan, Service, Task};
 use crate::turn::Turn;
 
@@ -25,8 +27,8 @@ impl<S: Service> Turn<'_, S> {
             }
             Event::StdinEnd { id } | Event::DataEnd { id } => self.input_end(id, slice),
             Event::Abort { id } => {
-                if let Some(at) = self.active.find(id) {
-                    self.abort(at, Abort::Requested);
+                if let Some(at) = self.active.requests.find(id) {
+                    self.end(at, 1, Some(Abort::Requested));
                 }
             }
             Event::Reply(reply) => {
@@ -44,48 +46,58 @@ impl<S: Service> Turn<'_, S> {
         }
     }
 
+    /// Takes a request all of which is there.
+    #[inline]
+    pub(crate) fn whole(&mut self, whole: application::Whole<'_>) {
+        let Some(at) = self.admit(whole.id, Role::Responder) else {
+            return;
+        };
+        let limit = self.io.settings.params.bytes;
+        if whole.params.len() > limit {
+            return self.refuse(at, Refusal::ParamsTooLong { limit });
+        }
+        self.start(at, whole.params, Some(whole.stdin));
+    }
+
     fn begin(&mut self, id: RequestId, role: Role) {
+        if self.active.requests.len() < self.io.settings.multiplex {
+            self.admit(id, role);
+            return;
+        }
+        let refusal = match self.io.settings.multiplex {
+            1 => Refusal::CantMultiplex,
+            _ => Refusal::Overloaded,
+        };
+        let cells = &self.io.shared.cells;
+        cells.begun.add(1);
+        cells.multiplexed.add(1);
+        cells.refused.add(1);
+        cells.ended.add(1);
+        let reason = refusal;
+        self.io.report(&Incident::Refused { id, reason });
+        self.send_refusal(id, refusal);
+    }
+
+    /// Gives a request a place; `None` when it was refused at once.
+    #[inline]
+    fn admit(&mut self, id: RequestId, role: Role) -> Option<usize> {
         let cells = &self.io.shared.cells;
         cells.begun.add(1);
         if !self.active.requests.is_empty() {
             cells.multiplexed.add(1);
         }
-        if self.active.requests.len() >= self.io.settings.multiplex {
-            let refusal = match self.io.settings.multiplex {
-                1 => Refusal::CantMultiplex,
-                _ => Refusal::Overloaded,
-            };
-            cells.refused.add(1);
-            cells.ended.add(1);
-            self.io.report(&Incident::Refused {
-                id,
-                reason: refusal,
-            });
-            self.send_refusal(id, refusal);
-            return;
+        let at = self.active.requests.begin(id, role, self.io.now);
+        if self.io.running >= self.io.settings.max_requests {
+            self.refuse(at, Refusal::Overloaded);
+            return None;
         }
-        let is_counted = self.io.running < self.io.settings.max_requests;
-        self.io.running += usize::from(is_counted);
-        let store = self.io.buffer();
-        self.active.requests.push(Req {
-            id,
-            role,
-            since: self.io.now,
-            stage: Stage::Params,
-            params: Piece::default(),
-            body: Piece::default(),
-            data: Piece::default(),
-            length: None,
-            out: Out::new(store),
-            is_counted,
-        });
-        if !is_counted {
-            self.refuse(self.active.requests.len() - 1, Refusal::Overloaded);
-        }
+        self.io.running += 1;
+        self.active.requests[at].is_counted = true;
+        Some(at)
     }
 
     fn params(&mut self, id: RequestId, slice: &[u8], from: usize, to: usize) {
-        let Some(at) = self.active.find(id) else {
+        let Some(at) = self.active.requests.find(id) else {
             return;
         };
         let request = &mut self.active.requests[at];
@@ -101,23 +113,38 @@ impl<S: Service> Turn<'_, S> {
     }
 
     fn params_end(&mut self, id: RequestId, slice: &[u8]) {
-        let Some(at) = self.active.find(id) else {
+        let Some(at) = self.active.requests.find(id) else {
             return;
         };
-        if !matches!(self.active.requests[at].stage, Stage::Params) {
+        let request = &mut self.active.requests[at];
+        if !matches!(request.stage, Stage::Params) {
             self.answer_refused(at);
             return;
         }
-        let request = &mut self.active.requests[at];
-        let bytes = request.params.bytes(slice);
-        let params = match Params::parse(bytes, self.io.settings.params.pairs) {
+        let params = mem::take(&mut request.params);
+        let has_no_input = self.conn.machine.is_input_done(id);
+        self.start(at, params.bytes(slice), has_no_input.then_some(&[]));
+        match self.active.requests.get_mut(at) {
+            Some(request) if request.id == id && matches!(request.stage, Stage::Collect) => {
+                request.params = params;
+            }
+            _ => self.io.give_back(params.into_store()),
+        }
+    }
+
+    /// Checks the parameters of a request and decides how it is served; `body` is its whole body
+    /// if that is known.
+    fn start(&mut self, at: usize, params: &[u8], body: Option<&[u8]>) {
+        let params = match Params::parse(params, self.io.settings.params.pairs) {
             Ok(params) => params,
             Err(refusal) => return self.refuse(at, refusal),
         };
-        let facts = Facts::of(params);
-        request.length = facts.length;
-        request.out.is_head_request = facts.is_head_request;
-        request.out.open = self.conn.machine.may_answer(id);
+        let request = &mut self.active.requests[at];
+        let id = request.id;
+        let framing = params.framing();
+        request.length = framing.content_length;
+        request.out.is_head_request = framing.is_head;
+        request.out.open = body.is_some() || self.conn.machine.may_answer(id);
         request.since = self.io.now;
         request.stage = Stage::Collect;
         let view = Request {
@@ -141,28 +168,49 @@ impl<S: Service> Turn<'_, S> {
             };
             return self.answer_refused(at);
         }
-        match plan {
-            Plan::Stream(task) => {
-                request.stage = Stage::Task {
-                    task,
-                    wants_room: true,
-                };
-                let params = std::mem::take(&mut request.params);
-                self.io.give_back(params.store);
-            }
-            Plan::Whole => {
-                let most = u64::try_from(self.io.settings.max_body).unwrap_or(u64::MAX);
-                if request.length.is_some_and(|length| length > most) {
-                    self.too_large(at);
-                } else if self.conn.machine.is_input_done(id) {
-                    self.call_whole(at, slice);
+        match (plan, body) {
+            (Plan::Stream(task), body) => self.start_task(at, task, body),
+            (Plan::Whole, body) => {
+                let most = self.io.settings.max_body;
+                let announced = request.length.unwrap_or(0);
+                let is_too_long = announced > u64::try_from(most).unwrap_or(u64::MAX);
+                match body {
+                    _ if is_too_long => self.too_large(at),
+                    Some(body) if body.len() > most => self.too_large(at),
+                    Some(body) => self.call_whole(at, params, body, &[]),
+                    None => {}
                 }
             }
         }
     }
 
+    /// Hands a request over to a task, and its body if that is there.
+    fn start_task(&mut self, at: usize, task: S::Task, body: Option<&[u8]>) {
+        let request = &mut self.active.requests[at];
+        let id = request.id;
+        request.stage = Stage::Task {
+            task,
+            wants_room: true,
+        };
+        // An Authorizer has no input.
+        let Some(body) = body.filter(|_| request.role != Role::Authorizer) else {
+            return;
+        };
+        if !body.is_empty() {
+            self.call_task(at, true, |task, response| task.input(body, response));
+        }
+        if self
+            .active
+            .requests
+            .get(at)
+            .is_some_and(|request| request.id == id)
+        {
+            self.call_task(at, true, Task::input_end);
+        }
+    }
+
     fn input_piece(&mut self, id: RequestId, is_data: bool, slice: &[u8], from: usize, to: usize) {
-        let Some(at) = self.active.find(id) else {
+        let Some(at) = self.active.requests.find(id) else {
             return;
         };
         let request = &mut self.active.requests[at];
@@ -190,14 +238,22 @@ impl<S: Service> Turn<'_, S> {
     }
 
     fn input_end(&mut self, id: RequestId, slice: &[u8]) {
-        let Some(at) = self.active.find(id) else {
+        let Some(at) = self.active.requests.find(id) else {
             return;
         };
         let request = &mut self.active.requests[at];
         request.out.open = self.conn.machine.may_answer(id);
         request.since = self.io.now;
         match request.stage {
-            Stage::Collect if self.conn.machine.is_input_done(id) => self.call_whole(at, slice),
+            Stage::Collect if self.conn.machine.is_input_done(id) => {
+                let [params, body, data] =
+                    [&mut request.params, &mut request.body, &mut request.data].map(mem::take);
+                let view = Params::assume_whole(params.bytes(slice));
+                self.call_whole(at, view, body.bytes(slice), data.bytes(slice));
+                for piece in [params, body, data] {
+                    self.io.give_back(piece.into_store());
+                }
+            }
             Stage::Task { .. } => self.call_task(at, true, Task::input_end),
             Stage::Refused { .. } => self.answer_refused(at),
             Stage::Collect | Stage::Params | Stage::Answered => {}
@@ -205,42 +261,45 @@ impl<S: Service> Turn<'_, S> {
     }
 
     /// Calls the handler of whole requests.
-    fn call_whole(&mut self, at: usize, slice: &[u8]) {
-        let request = &mut self.active.requests[at];
-        request.out.open = true;
-        let mut body = request.body.bytes(slice);
-        if let Some(length) = request.length {
-            // A cut upload must not pass for a short one.
-            let length = usize::try_from(length).unwrap_or(usize::MAX);
-            let Some(announced) = body.get(..length) else {
-                request.stage = Stage::Refused {
-                    status: Status::BAD_REQUEST,
-                    app_status: 1,
-                };
-                return self.answer_refused(at);
+    fn call_whole(&mut self, at: usize, params: Params<'_>, body: &[u8], data: &[u8]) {
+        let Active {
+            requests, outbox, ..
+        } = &mut *self.active;
+        let request = &mut requests[at];
+        // A cut upload must not pass for a short one.
+        let length = request.length.map_or(body.len(), |length| {
+            usize::try_from(length).unwrap_or(usize::MAX)
+        });
+        let Some(body) = body.get(..length) else {
+            request.stage = Stage::Refused {
+                status: Status::BAD_REQUEST,
+                app_status: 1,
             };
-            body = announced;
-        }
+            return self.answer_refused(at);
+        };
         let view = Request {
-            params: Params::assume_whole(request.params.bytes(slice)),
+            params,
             body,
-            data: request.data.bytes(slice),
+            data,
             id: request.id,
             role: request.role,
             peer: self.conn.peer,
         };
+        request.out.open = true;
         let service = &mut *self.service;
         let out = &mut request.out;
-        let went_well = self.io.call(request.id, self.conn.place, out, |response| {
+        let place = self.conn.place;
+        let draft = self.io.call(request.id, place, out, outbox, |response| {
             service.whole(&view, response)?;
             response.finish()
         });
         request.stage = Stage::Answered;
         request.out.ended = request.out.ticket.is_none();
-        self.after_call(at, went_well);
+        self.after_call(at, draft);
     }
 
     /// A body is longer than it may be.
+    #[cold]
     fn too_large(&mut self, at: usize) {
         self.active.requests[at].stage = Stage::Refused {
             status: Status::CONTENT_TOO_LARGE,
@@ -250,6 +309,7 @@ impl<S: Service> Turn<'_, S> {
     }
 
     /// One request is not served.
+    #[cold]
     fn refuse(&mut self, at: usize, refusal: Refusal) {
         let request = &mut self.active.requests[at];
         let id = request.id;
@@ -267,11 +327,11 @@ impl<S: Service> Turn<'_, S> {
             return;
         }
         self.io.shared.cells.refused.add(1);
-        let request = self.active.requests.swap_remove(at);
         self.send_refusal(id, refusal);
-        self.dispose(request, None);
+        self.dispose(at, None);
     }
 
+    #[cold]
     fn send_refusal(&mut self, id: RequestId, refusal: Refusal) {
         self.conn.is_clean = false;
         if let Ok(reply) = self.conn.machine.refuse(id, refusal) {
@@ -281,6 +341,7 @@ impl<S: Service> Turn<'_, S> {
     }
 
     /// Answers a request that is not served, if the protocol allows output by now.
+    #[cold]
     pub(crate) fn answer_refused(&mut self, at: usize) {
         let request = &self.active.requests[at];
         let Stage::Refused { status, app_status } = request.stage else {
@@ -294,89 +355,6 @@ impl<S: Service> Turn<'_, S> {
         if !request.out.sent {
             self.send_stdout(id, error_response(status));
         }
-        let request = self.active.requests.swap_remove(at);
-        self.send_end(id, app_status);
-        self.dispose(request, None);
-    }
-}
-
-/// What the loop itself wants to know of the parameters, found in one pass that ends when both are.
-struct Facts {
-    /// CONTENT_LENGTH (RFC 3875 §4.1.2), if it is a number.
-    length: Option<u64>,
-    is_head_request: bool,
-}
-
-impl Facts {
-    fn of(params: Params<'_>) -> Facts {
-        let (mut length, mut method) = (None, None);
-        for pair in params {
-            // Both names have the same length, which few others have; the first of each counts.
-            let Ok(name) = <&[u8; 14]>::try_from(pair.name) else {
-                continue;
-            };
-            if name == b"CONTENT_LENGTH" {
-                length = length.or(Some(pair.value));
-            } else if name == b"REQUEST_METHOD" {
-                method = method.or(Some(pair.value));
-            }
-            // Web servers send both early.
-            if length.is_some() && method.is_some() {
-                break;
-            }
-        }
-        Facts {
-            length: length.and_then(number),
-            is_head_request: method == Some(b"HEAD"),
-        }
-    }
-}
-
-/// Digits and nothing else.
-fn number(text: &[u8]) -> Option<u64> {
-    let text = std::str::from_utf8(text).ok()?;
-    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| text.parse().ok()).flatten()
-}
-
-impl<T> Req<T> {
-    pub(crate) fn waits_for_params(&self) -> bool {
-        matches!(self.stage, Stage::Params)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn facts_are_those_that_the_core_finds() {
-        let values = [
-            "",
-            "0",
-            "17",
-            "-1",
-            "+1",
-            " 1",
-            "1 ",
-            "18446744073709551616",
-            "0x1",
-        ];
-        for first in values {
-            let mut stream = Vec::new();
-            for (name, value) in [
-                ("REQUEST_METHOX", "POST"),
-                ("CONTENT_LENGTH", first),
-                ("REQUEST_METHOD", "HEAD"),
-                ("CONTENT_LENGTH", "5"),
-                ("REQUEST_METHOD", "GET"),
-            ] {
-                fcgi_core::params::append(&mut stream, name, value).unwrap();
-            }
-            let params = Params::parse(&stream, 9).unwrap();
-            let facts = Facts::of(params);
-            assert_eq!(facts.length, params.content_length(), "{first:?}");
-            assert!(facts.is_head_request);
-        }
+        self.end(at, app_status, None);
     }
 }

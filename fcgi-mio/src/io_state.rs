@@ -6,11 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fcgi_core::cgi::ResponseHead;
 use mio::{Interest, Registry, Token};
 
 use crate::Incident;
-use crate::connection::{Active, Req};
+use crate::connection::Active;
 use crate::deferred::{Place, Shared};
 use crate::response::HIGH;
 use crate::settings::Settings;
@@ -34,8 +33,7 @@ pub(crate) struct Io<T> {
     pub(crate) ready: VecDeque<Place>,
     /// Requests that run.
     pub(crate) running: usize,
-    /// What handlers write in one call.
-    pub(crate) content: Vec<u8>,
+    /// What handlers write to STDERR in one call.
     pub(crate) errors: Vec<u8>,
     pub(crate) buffers: Vec<Vec<u8>>,
     #[expect(
@@ -62,7 +60,6 @@ impl<T> Io<T> {
             deadlines: BinaryHeap::new(),
             ready: VecDeque::new(),
             running: 0,
-            content: Vec::new(),
             errors: Vec::new(),
             buffers: Vec::new(),
             actives: Vec::new(),
@@ -97,27 +94,12 @@ impl<T> Io<T> {
         let _ = catch_unwind(AssertUnwindSafe(|| (self.settings.report)(incident)));
     }
 
-    pub(crate) fn buffer(&mut self) -> Vec<u8> {
-        self.buffers.pop().unwrap_or_default()
-    }
-
     pub(crate) fn give_back(&mut self, mut buffer: Vec<u8>) {
         let capacity = buffer.capacity();
         if capacity > 0 && capacity <= LARGEST_SPARE && self.buffers.len() < 4 * SPARE {
             buffer.clear();
             self.buffers.push(buffer);
         }
-    }
-
-    /// Takes back the memory of a request, which is over.
-    pub(crate) fn recycle(&mut self, request: &mut Req<T>) {
-        self.running -= usize::from(request.is_counted);
-        for piece in [&mut request.params, &mut request.body, &mut request.data] {
-            let store = std::mem::take(&mut piece.store);
-            self.give_back(store);
-        }
-        let head = std::mem::replace(&mut request.out.head, ResponseHead::new(Vec::new()));
-        self.give_back(head.into_storage());
     }
 
     pub(crate) fn take_active(&mut self) -> Box<Active<T>> {

@@ -69,6 +69,7 @@ mod intake;
 mod io_state;
 mod output;
 mod request;
+mod requests;
 mod response;
 mod server;
 mod service;

@@ -4,16 +4,17 @@ use std::io::{self, IoSlice, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use fcgi_core::cgi::{Status, error_response};
-use fcgi_core::{Record, RequestId};
+use fcgi_core::{MAX_CONTENT, Record, RequestId};
 
 use crate::Incident;
 use crate::body::{Body, Chunk, Source};
-use crate::connection::{Active, Phase, Stage};
+use crate::connection::{Active, Phase};
 use crate::deferred::{Completion, Place};
-use crate::gather::{GATHER, gather};
+use crate::gather::{GATHER, Progress, gather};
 use crate::io_state::Io;
+use crate::requests::Stage;
 use crate::response::{HIGH, Out, Response};
-use crate::service::{Service, Task};
+use crate::service::{Abort, Service, Task};
 use crate::settings::REQUESTS;
 use crate::turn::Turn;
 
@@ -41,31 +42,47 @@ impl<T> Io<T> {
         false
     }
 
-    /// Calls a handler with a response that collects in `content` and `errors`.
+    /// Calls a handler with a response that is written into the outbox, behind room for a record's
+    /// header.
     pub(crate) fn call(
         &mut self,
         id: RequestId,
         place: Place,
         out: &mut Out,
+        outbox: &mut Vec<u8>,
         handler: impl FnOnce(&mut Response<'_>) -> io::Result<()>,
-    ) -> bool {
-        let mut content = std::mem::take(&mut self.content);
+    ) -> Draft {
+        let start = leave_room(outbox);
         let mut errors = std::mem::take(&mut self.errors);
-        content.clear();
-        errors.clear();
         let went_well = self.guard(id, || {
             let mut response = Response {
                 out,
-                content: &mut content,
+                outbox,
+                start,
                 errors: &mut errors,
                 shared: &self.shared,
                 place,
             };
             handler(&mut response)
         });
-        (self.content, self.errors) = (content, errors);
-        went_well
+        self.errors = errors;
+        Draft { start, went_well }
     }
+}
+
+/// What one call of a handler has left at the end of the outbox.
+#[derive(Clone, Copy)]
+pub(crate) struct Draft {
+    /// Where room for a header begins, and behind it the content.
+    start: usize,
+    went_well: bool,
+}
+
+/// Makes room for the header of a record whose content comes now; where it begins.
+fn leave_room(outbox: &mut Vec<u8>) -> usize {
+    let start = outbox.len();
+    outbox.extend_from_slice(&[0; Record::HEADER_LEN]);
+    start
 }
 
 impl<S: Service> Turn<'_, S> {
@@ -76,63 +93,105 @@ impl<S: Service> Turn<'_, S> {
         ask_again: bool,
         call: impl FnOnce(&mut S::Task, &mut Response<'_>) -> io::Result<()>,
     ) {
-        let request = &mut self.active.requests[at];
+        let Active {
+            requests, outbox, ..
+        } = &mut *self.active;
+        let request = &mut requests[at];
         let out = &mut request.out;
         let Stage::Task { task, wants_room } = &mut request.stage else {
             return;
         };
         let place = self.conn.place;
-        let went_well = self.io.call(request.id, place, out, |response| {
+        let draft = self.io.call(request.id, place, out, outbox, |response| {
             call(task, response)?;
             if response.out.ended {
                 response.finish()?;
             }
             Ok(())
         });
-        *wants_room = ask_again || !self.io.content.is_empty() || out.body.is_some();
-        self.after_call(at, went_well);
+        let has_written = outbox.len() > draft.start + Record::HEADER_LEN;
+        *wants_room = ask_again || has_written || out.body.is_some();
+        self.after_call(at, draft);
     }
 
     /// Puts on its way what a handler has written; ends the request if it is complete or failed.
-    pub(crate) fn after_call(&mut self, at: usize, went_well: bool) {
+    pub(crate) fn after_call(&mut self, at: usize, draft: Draft) {
+        if draft.went_well {
+            self.seal(at, draft.start);
+        } else {
+            self.active.outbox.truncate(draft.start);
+        }
+        if !self.io.errors.is_empty() {
+            self.send_errors(at);
+        }
+        let out = &self.active.requests[at].out;
+        if !draft.went_well {
+            self.fail(at);
+        } else if out.ended && out.body.is_none() {
+            self.end(at, out.app_status, None);
+        }
+    }
+
+    /// Makes a record of what lies at the end of the outbox.
+    fn seal(&mut self, at: usize, start: usize) {
+        let Active {
+            requests, outbox, ..
+        } = &mut *self.active;
+        let request = &mut requests[at];
+        let mut content = &outbox[start + Record::HEADER_LEN..];
+        if content.is_empty() {
+            outbox.truncate(start);
+            return;
+        }
+        request.out.sent = true;
+        if content.len() > MAX_CONTENT {
+            // A head can be as long as its fields are.
+            let content = content.to_vec();
+            outbox.truncate(start);
+            let id = request.id;
+            return self.send_stdout(id, &content);
+        }
+        if let Ok(Some(record)) = self.conn.machine.stdout(request.id, &mut content) {
+            let (header, padding) = (record.header(), record.padding());
+            outbox[start..start + header.len()].copy_from_slice(&header);
+            outbox.extend_from_slice(padding);
+        } else {
+            // The request is over, and then nothing is owed to anybody.
+            outbox.truncate(start);
+        }
+    }
+
+    /// Sends what a handler has written to STDERR.
+    #[cold]
+    fn send_errors(&mut self, at: usize) {
         let id = self.active.requests[at].id;
-        let errors = std::mem::take(&mut self.io.errors);
-        let mut rest = &errors[..];
+        let mut rest = &self.io.errors[..];
         while let Ok(Some(record)) = self.conn.machine.stderr(id, &mut rest) {
             push(&mut self.active.outbox, &record);
         }
-        self.io.errors = errors;
-        if !went_well {
-            self.fail(at);
-            return;
-        }
-        let content = std::mem::take(&mut self.io.content);
-        if !content.is_empty() {
-            self.active.requests[at].out.sent = true;
-            self.send_stdout(id, &content);
-        }
-        self.io.content = content;
-        let out = &self.active.requests[at].out;
-        if out.ended && out.body.is_none() {
-            self.finish(at, out.app_status);
-        }
+        self.io.errors.clear();
     }
 
     /// A handler, task or producer has failed.
+    #[cold]
     fn fail(&mut self, at: usize) {
-        let request = self.active.requests.swap_remove(at);
+        let request = &self.active.requests[at];
         if !request.out.sent {
-            self.send_stdout(request.id, error_response(Status::INTERNAL_SERVER_ERROR));
+            let id = request.id;
+            self.send_stdout(id, error_response(Status::INTERNAL_SERVER_ERROR));
         }
-        self.send_end(request.id, 1);
-        self.dispose(request, None);
+        self.end(at, 1, None);
     }
 
-    /// A request is answered.
-    fn finish(&mut self, at: usize, app_status: u32) {
-        let request = self.active.requests.swap_remove(at);
-        self.send_end(request.id, app_status);
-        self.dispose(request, None);
+    /// Ends a request, with its answer complete or not.
+    #[inline]
+    pub(crate) fn end(&mut self, at: usize, app_status: u32, aborted: Option<Abort>) {
+        let id = self.active.requests[at].id;
+        self.conn.is_clean = self.conn.machine.is_input_done(id);
+        if let Ok(end) = self.conn.machine.end(id, app_status) {
+            self.active.outbox.extend_from_slice(&end);
+        }
+        self.dispose(at, aborted);
     }
 
     pub(crate) fn send_stdout(&mut self, id: RequestId, mut bytes: &[u8]) {
@@ -142,16 +201,11 @@ impl<S: Service> Turn<'_, S> {
         }
     }
 
-    pub(crate) fn send_end(&mut self, id: RequestId, app_status: u32) {
-        self.conn.is_clean = self.conn.machine.is_input_done(id);
-        if let Ok(end) = self.conn.machine.end(id, app_status) {
-            self.active.outbox.extend_from_slice(&end);
-        }
-    }
-
     /// Takes over what another thread has completed.
     pub(crate) fn complete(&mut self, completion: Completion) {
-        let requests = &mut self.active.requests;
+        let Active {
+            requests, outbox, ..
+        } = &mut *self.active;
         let ticket = Some(completion.ticket);
         let Some(at) = requests.iter().position(|r| r.out.ticket == ticket) else {
             return;
@@ -164,14 +218,14 @@ impl<S: Service> Turn<'_, S> {
         out.head = completion.head;
         out.app_status = completion.app_status;
         out.ended = true;
-        let went_well = self.io.call(id, place, out, |response| {
+        let draft = self.io.call(id, place, out, outbox, |response| {
             let body = completion
                 .body
                 .ok_or_else(|| io::Error::other("the deferred request was dropped"))?;
-            response.out.attach(body, response.content)?;
+            response.out.attach(body, response.outbox, response.start)?;
             response.finish()
         });
-        self.after_call(at, went_well);
+        self.after_call(at, draft);
     }
 
     /// Writes what there is to write, as far as the budget goes; whether there is more that could
@@ -233,21 +287,25 @@ impl<S: Service> Turn<'_, S> {
     }
 
     fn produce(&mut self, at: usize) {
-        let request = &mut self.active.requests[at];
-        let mut content = std::mem::take(&mut self.io.content);
-        content.clear();
+        let Active {
+            requests, outbox, ..
+        } = &mut *self.active;
+        let request = &mut requests[at];
+        let start = leave_room(outbox);
         let mut is_done = false;
         let out = &mut request.out;
         let went_well = self.io.guard(request.id, || {
+            let before = outbox.len();
             if let Some(Body(Source::Producer(producer))) = &mut out.body {
-                is_done = !producer.produce(&mut Chunk::new(&mut content, CHUNK))?;
+                is_done = !producer.produce(&mut Chunk::new(outbox, CHUNK))?;
             }
-            if content.is_empty() && !is_done {
+            let made = outbox.len() - before;
+            if made == 0 && !is_done {
                 return Err(io::Error::other(
                     "a producer made nothing and has not ended",
                 ));
             }
-            out.admit(content.len())?;
+            out.admit(made)?;
             if is_done {
                 out.body = None;
             }
@@ -256,8 +314,7 @@ impl<S: Service> Turn<'_, S> {
             }
             Ok(())
         });
-        self.io.content = content;
-        self.after_call(at, went_well);
+        self.after_call(at, Draft { start, went_well });
     }
 
     /// One write: the outbox, and behind it bodies from where they lie. `true` if everything went
@@ -272,73 +329,71 @@ impl<S: Service> Turn<'_, S> {
             ..
         } = &mut *self.active;
         let waiting = &outbox[*sent..];
-        let has_room = waiting.len() <= HIGH;
-        let gathered = gather(requests, *next, has_room, &mut self.conn.machine);
         let mut stream = &self.conn.stream;
-        let mut total = waiting.len();
-        let result = if gathered.count == 0 {
-            retry(|| stream.write(waiting))
-        } else {
+        let mut all_is_gone = true;
+        let written;
+        if waiting.len() <= HIGH && requests.iter().any(|r| !r.out.body_bytes().is_empty()) {
+            let mut gathered = gather(requests, *next, &mut self.conn.machine);
             let mut slices = [IoSlice::new(&[]); 1 + 4 * GATHER];
             slices[0] = IoSlice::new(waiting);
             for (slice, part) in slices[1..].iter_mut().zip(gathered.parts()) {
-                total += part.len();
                 *slice = IoSlice::new(part);
             }
-            retry(|| stream.write_vectored(&slices))
-        };
-        let written = match result {
-            Ok(written) => written,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-            Err(error) => return Err(error),
-        };
-        let mut beyond = written.saturating_sub(waiting.len());
-        for part in gathered.parts() {
-            let gone = beyond.min(part.len());
-            beyond -= gone;
-            spill.extend_from_slice(&part[gone..]);
+            written = retry(|| stream.write_vectored(&slices))?;
+            all_is_gone = gathered.went_out(written.saturating_sub(waiting.len()), spill);
+            let progress = gathered.progress;
+            self.after_gather(&progress);
+        } else {
+            written = retry(|| stream.write(waiting))?;
         }
-        *sent += written.min(waiting.len());
+        let Active {
+            outbox,
+            sent,
+            spill,
+            blocked_since,
+            ..
+        } = &mut *self.active;
+        *sent += written.min(outbox.len() - *sent);
         if *sent == outbox.len() {
             outbox.clear();
             *sent = 0;
+        } else {
+            all_is_gone = false;
         }
-        outbox.append(spill);
-        let (taken, finished) = (gathered.taken, gathered.finished);
-        if gathered.count > 0 {
-            self.after_gather(taken, finished);
+        if !spill.is_empty() {
+            outbox.append(spill);
         }
         self.io.shared.cells.bytes_out.add(written as u64);
-        if written == total {
-            self.active.blocked_since = None;
+        if all_is_gone {
+            *blocked_since = None;
             return Ok(true);
         }
         // A socket that takes less than all has no room.
         self.conn.is_writable = false;
-        if written > 0 || self.active.blocked_since.is_none() {
-            self.active.blocked_since = Some(self.io.now);
+        if written > 0 || blocked_since.is_none() {
+            *blocked_since = Some(self.io.now);
         }
         Ok(false)
     }
 
     /// Notes how far bodies have come.
-    fn after_gather(&mut self, taken: [usize; REQUESTS], finished: [bool; REQUESTS]) {
+    fn after_gather(&mut self, progress: &[Progress; REQUESTS]) {
         for at in (0..self.active.requests.len().min(REQUESTS)).rev() {
-            if taken[at] == 0 {
+            let Progress { taken, is_over } = progress[at];
+            if taken == 0 {
                 continue;
             }
             let request = &mut self.active.requests[at];
             request.out.sent = true;
-            request.out.body_at += taken[at];
+            request.out.body_at += taken;
             if request.out.body_bytes().is_empty() {
                 request.out.body = None;
                 if let Stage::Task { wants_room, .. } = &mut request.stage {
                     *wants_room = true;
                 }
             }
-            if finished[at] {
-                let request = self.active.requests.swap_remove(at);
-                self.dispose(request, None);
+            if is_over {
+                self.dispose(at, None);
             }
         }
     }
@@ -354,6 +409,7 @@ fn retry(mut write: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
     loop {
         match write() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             result => return result,
         }

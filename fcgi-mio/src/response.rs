@@ -3,17 +3,21 @@
 use std::io;
 use std::sync::Arc;
 
+use fcgi_core::MAX_CONTENT;
 use fcgi_core::cgi::{HeadError, ResponseHead, Status};
 
 use crate::body::{Body, Source};
 use crate::deferred::{Deferred, Place, Shared, Ticket};
 
-/// Bytes that one call of a handler may write by copying, and bytes waiting on a connection beyond
-/// which bodies, producers and tasks are not asked for more.
+/// Bytes waiting on a connection beyond which bodies, producers and tasks are not asked for more,
+/// and bytes that one call of a handler may write to STDERR.
 pub(crate) const HIGH: usize = 64 * 1024;
 
 /// A body in memory of up to this size is copied behind its head: one record, one piece.
 const SMALL: usize = 8 * 1024;
+
+/// The memory for a head is kept for the next request up to this size.
+const KEPT: usize = 4 * 1024;
 
 /// The response to one request: its head, then its body.
 ///
@@ -24,13 +28,14 @@ const SMALL: usize = 8 * 1024;
 ///
 /// | body | how it is sent |
 /// |---|---|
-/// | [`write`](Response::write) | copied, up to 64 KiB in one call of a handler |
+/// | [`write`](Response::write) | copied, up to 64 KiB in one call of a handler, its head included |
 /// | [`body`](Response::body) | from where it lies, or pulled from a producer |
 /// | [`defer`](Response::defer) | later, from any thread |
 pub struct Response<'a> {
     pub(crate) out: &'a mut Out,
-    /// What goes to STDOUT when the handler returns.
-    pub(crate) content: &'a mut Vec<u8>,
+    /// What goes to STDOUT when the handler returns is written here, from `start` on.
+    pub(crate) outbox: &'a mut Vec<u8>,
+    pub(crate) start: usize,
     /// What goes to STDERR then.
     pub(crate) errors: &'a mut Vec<u8>,
     pub(crate) shared: &'a Arc<Shared>,
@@ -68,9 +73,9 @@ enum Stage {
 }
 
 impl Out {
-    pub(crate) fn new(store: Vec<u8>) -> Out {
+    pub(crate) fn new() -> Out {
         Out {
-            head: ResponseHead::new(store),
+            head: ResponseHead::new(Vec::new()),
             stage: Stage::Head,
             open: false,
             is_head_request: false,
@@ -84,12 +89,31 @@ impl Out {
         }
     }
 
+    /// Forgets everything, and keeps the memory for a head unless it is large.
+    pub(crate) fn clear(&mut self) {
+        if self.head.storage().capacity() > KEPT {
+            self.head = ResponseHead::new(Vec::new());
+        } else {
+            self.head.clear();
+        }
+        self.stage = Stage::Head;
+        self.open = false;
+        self.is_head_request = false;
+        self.written = 0;
+        self.body = None;
+        self.body_at = 0;
+        self.ended = false;
+        self.app_status = 0;
+        self.sent = false;
+        self.ticket = None;
+    }
+
     /// Formats the head if that was not done yet.
-    fn close_head(&mut self, content: &mut Vec<u8>) -> io::Result<()> {
+    fn close_head(&mut self, outbox: &mut Vec<u8>) -> io::Result<()> {
         if self.stage == Stage::Head {
             self.stage = Stage::Body;
             self.head
-                .write(content)
+                .write(outbox)
                 .map_err(|_| io::ErrorKind::OutOfMemory)?;
         }
         Ok(())
@@ -113,8 +137,8 @@ impl Out {
     }
 
     /// The response is complete: its head is out, and its body as long as it said.
-    pub(crate) fn close(&mut self, content: &mut Vec<u8>) -> io::Result<()> {
-        self.close_head(content)?;
+    pub(crate) fn close(&mut self, outbox: &mut Vec<u8>) -> io::Result<()> {
+        self.close_head(outbox)?;
         self.check_length()
     }
 
@@ -131,8 +155,13 @@ impl Out {
     }
 
     /// Attaches a body, or copies it if it is small.
-    pub(crate) fn attach(&mut self, body: Body, content: &mut Vec<u8>) -> io::Result<()> {
-        self.close_head(content)?;
+    pub(crate) fn attach(
+        &mut self,
+        body: Body,
+        outbox: &mut Vec<u8>,
+        start: usize,
+    ) -> io::Result<()> {
+        self.close_head(outbox)?;
         let Some(bytes) = body.bytes() else {
             if self.stage == Stage::Raw || !self.is_head_request {
                 self.body = Some(body);
@@ -142,8 +171,8 @@ impl Out {
         if bytes.is_empty() || !self.admit(bytes.len())? {
             return Ok(());
         }
-        if bytes.len() <= SMALL && content.len() + bytes.len() <= HIGH {
-            content.extend_from_slice(bytes);
+        if bytes.len() <= SMALL && bytes.len() <= room(outbox, start) {
+            outbox.extend_from_slice(bytes);
         } else {
             (self.body, self.body_at) = (Some(body), 0);
         }
@@ -159,6 +188,11 @@ impl Out {
     pub(crate) fn has_producer(&self) -> bool {
         matches!(self.body, Some(Body(Source::Producer(_))))
     }
+}
+
+/// How much of one record is left.
+fn room(outbox: &[u8], start: usize) -> usize {
+    MAX_CONTENT.saturating_sub(outbox.len() - start)
 }
 
 impl Response<'_> {
@@ -217,9 +251,9 @@ impl Response<'_> {
                 "too much to copy, use a body in memory or a producer",
             ));
         }
-        self.out.close_head(self.content)?;
+        self.out.close_head(self.outbox)?;
         if self.out.admit(bytes.len())? {
-            self.content.extend_from_slice(bytes);
+            self.outbox.extend_from_slice(bytes);
         }
         Ok(())
     }
@@ -227,7 +261,7 @@ impl Response<'_> {
     /// How many bytes [`write`](Response::write) takes in this call of the handler.
     #[must_use]
     pub fn room(&self) -> usize {
-        HIGH.saturating_sub(self.content.len())
+        room(self.outbox, self.start)
     }
 
     /// Gives the rest of the body, sent from where it lies or pulled from a producer; up to 8 KiB
@@ -239,7 +273,7 @@ impl Response<'_> {
     /// `InvalidInput` as for [`write`](Response::write), or when there is one already.
     pub fn body(&mut self, body: impl Into<Body>) -> io::Result<()> {
         self.open_body()?;
-        self.out.attach(body.into(), self.content)
+        self.out.attach(body.into(), self.outbox, self.start)
     }
 
     /// Writes a message for the operator of the web server, to STDERR (§5.3).
@@ -292,7 +326,7 @@ impl Response<'_> {
         if self.out.ticket.is_some() || self.out.has_producer() {
             return Ok(());
         }
-        self.out.close(self.content)
+        self.out.close(self.outbox)
     }
 
     fn open_head(&self) -> io::Result<()> {

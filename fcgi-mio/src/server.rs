@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
 
 use fcgi_listen::{Address, Listener, inherited};
 use mio::unix::pipe;
@@ -136,9 +135,7 @@ impl Server {
             service,
         )?;
         while !inner.is_finished() {
-            let deadline = inner.next_deadline();
-            let wait = deadline.map(|at| at.saturating_duration_since(Instant::now()));
-            match poll.poll(&mut events, wait) {
+            match poll.poll(&mut events, inner.patience()) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 result => result?,
             }

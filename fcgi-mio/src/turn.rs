@@ -7,8 +7,9 @@ use std::os::fd::AsRawFd;
 use mio::unix::SourceFd;
 
 use crate::Incident;
-use crate::connection::{Active, Conn, Phase, Req, Stage};
+use crate::connection::{Active, Conn, Phase};
 use crate::io_state::{BOTH, Io, millis};
+use crate::requests::{Req, Stage};
 use crate::service::{Abort, Service, Task};
 
 /// So often a connection may read or fill its socket before it goes to the back of the queue.
@@ -132,39 +133,50 @@ impl<'a, S: Service> Turn<'a, S> {
     /// Parses as much as may be served now; how many bytes that was.
     fn parse(&mut self, slice: &[u8]) -> usize {
         let mut rest = slice;
-        while self.conn.phase == Phase::Open && !self.active.is_congested() {
-            let event = if self.next_must_wait() {
-                self.conn.machine.receive_before_begin(&mut rest)
-            } else {
-                self.conn.machine.receive(&mut rest)
-            };
-            match event {
-                Ok(Some(event)) => {
-                    let end = slice.len() - rest.len();
-                    self.event(event, slice, end);
-                    if self.conn.machine.should_close() {
-                        break;
-                    }
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    self.io.shared.cells.protocol_errors.add(1);
-                    let peer = self.conn.peer;
-                    self.io.report(&Incident::Protocol { peer, error });
-                    self.abort_all(Abort::Disconnected);
-                    self.conn.phase = Phase::Closing;
-                    self.conn.is_clean = false;
-                    rest = &[];
-                }
+        while !rest.is_empty() && self.conn.phase == Phase::Open && !self.active.is_congested() {
+            if !self.step(slice, &mut rest) || self.conn.machine.should_close() {
+                break;
             }
         }
-        for request in &mut self.active.requests {
+        for request in &mut *self.active.requests {
             for piece in [&mut request.params, &mut request.body, &mut request.data] {
                 piece.keep(slice, &mut self.io.buffers);
             }
         }
         self.conn.is_held = !rest.is_empty() && !self.active.is_congested();
         slice.len() - rest.len()
+    }
+
+    /// Acts on a whole request or on the next event; `false` when there is none.
+    fn step(&mut self, slice: &[u8], rest: &mut &[u8]) -> bool {
+        if self.active.requests.len() < self.io.settings.multiplex {
+            if let Some(whole) = self.conn.machine.receive_whole(rest) {
+                self.whole(whole);
+                return true;
+            }
+        }
+        let event = if self.next_must_wait() {
+            self.conn.machine.receive_before_begin(rest)
+        } else {
+            self.conn.machine.receive(rest)
+        };
+        match event {
+            Ok(Some(event)) => {
+                self.event(event, slice, slice.len() - rest.len());
+                true
+            }
+            Ok(None) => false,
+            Err(error) => {
+                self.io.shared.cells.protocol_errors.add(1);
+                let peer = self.conn.peer;
+                self.io.report(&Incident::Protocol { peer, error });
+                self.abort_all(Abort::Disconnected);
+                self.conn.phase = Phase::Closing;
+                self.conn.is_clean = false;
+                *rest = &[];
+                false
+            }
+        }
     }
 
     /// Whether another request has to wait: there is no room for it, and those that run need no
@@ -186,7 +198,7 @@ impl<'a, S: Service> Turn<'a, S> {
             if self.conn.machine.is_input_done(request.id) {
                 at += 1;
             } else {
-                self.abort(at, Abort::Incomplete);
+                self.end(at, 1, Some(Abort::Incomplete));
             }
         }
         if self.conn.is_hung_up {
@@ -211,26 +223,22 @@ impl<'a, S: Service> Turn<'a, S> {
     }
 
     /// Ends every request without an answer.
+    #[cold]
     pub(crate) fn abort_all(&mut self, why: Abort) {
-        while let Some(request) = self.active.requests.pop() {
+        while let Some(request) = self.active.requests.last() {
             // Nobody reads it; the core has to know that the request is over.
             let _ = self.conn.machine.end(request.id, 1);
-            self.dispose(request, Some(why));
+            self.dispose(self.active.requests.len() - 1, Some(why));
         }
     }
 
-    /// Ends one request before its answer is complete, with appStatus 1.
-    pub(crate) fn abort(&mut self, at: usize, why: Abort) {
-        let request = self.active.requests.swap_remove(at);
-        self.send_end(request.id, 1);
-        self.dispose(request, Some(why));
-    }
-
-    /// Takes back what a request had, and tells who works on it.
-    pub(crate) fn dispose(&mut self, mut request: Req<S::Task>, aborted: Option<Abort>) {
+    /// Takes a request out, and tells who works on it.
+    #[inline]
+    pub(crate) fn dispose(&mut self, at: usize, aborted: Option<Abort>) {
         let cells = &self.io.shared.cells;
         cells.ended.add(1);
-        if let Some(ticket) = request.out.ticket.take() {
+        let request = &mut self.active.requests[at];
+        if let Some(ticket) = request.out.ticket {
             self.io.shared.forget(ticket);
         }
         if let Some(why) = aborted {
@@ -242,7 +250,9 @@ impl<'a, S: Service> Turn<'a, S> {
                 });
             }
         }
-        self.io.recycle(&mut request);
+        self.io.running -= usize::from(request.is_counted);
+        request.clear(|buffer| self.io.give_back(buffer));
+        self.active.requests.remove(at);
     }
 
     /// Decides what happens next: an end, a place in the queue, a deadline. `false` when the
