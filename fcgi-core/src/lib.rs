@@ -19,6 +19,7 @@
 //! - [`web_server`]: its mirror, the side that sends them.
 //! - [`params`]: the parameters of a request, collected within limits and read without copying.
 //! - [`cgi`]: CGI/1.1 response heads, formatted and parsed.
+//! - [`form`]: queries, bodies with files, and cookies.
 //! - [`wire`]: the bytes themselves, for tools that look at them.
 //!
 //! # Both directions eat a slice from the front
@@ -41,8 +42,8 @@
 //!
 //! # Features
 //!
-//! None is on by default, and each only adds. `alloc`: [`Storage`] for `Vec<u8>`. `std`: `alloc`,
-//! and vector instructions found at run time in memchr.
+//! None is on by default, and each only adds. `alloc`: [`Storage`] for `Vec<u8>`, and forms as
+//! trees. `std`: `alloc`, and vector instructions found at run time in memchr.
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -71,6 +72,7 @@ pub mod cgi;
 mod decimal;
 mod error;
 mod exchange;
+pub mod form;
 mod frame;
 pub mod params;
 mod records;

@@ -51,6 +51,21 @@ fn pair_talk() {
 }
 
 #[test]
+fn form_urlencoded() {
+    replay("form_urlencoded");
+}
+
+#[test]
+fn form_multipart() {
+    replay("form_multipart");
+}
+
+#[test]
+fn form_cookie() {
+    replay("form_cookie");
+}
+
+#[test]
 fn every_target_has_its_program_and_every_seed_its_file() {
     for (target, _) in TARGETS {
         let corpus = seeds::corpus(target);

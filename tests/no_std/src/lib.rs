@@ -7,6 +7,7 @@
 
 mod application;
 mod cgi;
+mod form;
 mod params;
 mod sink;
 mod web_server;
@@ -41,6 +42,7 @@ fn drive(input: &Input<'_>) -> u64 {
     web_server::drive::<16>(input, &mut sink);
     params::drive(input, &mut sink);
     cgi::drive(input, &mut sink);
+    form::drive(input, &mut sink);
     wire::drive(input, &mut sink);
     if cfg!(feature = "reachable-panic") {
         sink.bytes(input.pieces[0]);

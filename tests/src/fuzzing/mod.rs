@@ -4,12 +4,15 @@
 //! that it promises not to do.
 
 mod cgi_head;
+mod form;
+mod form_seeds;
 mod pair_talk;
 mod params;
 mod receive;
 pub mod seeds;
 
 pub use cgi_head::cgi_head;
+pub use form::{form_cookie, form_multipart, form_urlencoded};
 pub use pair_talk::pair_talk;
 pub use params::params;
 pub use receive::{application_receive, web_server_receive};
@@ -18,12 +21,15 @@ pub use receive::{application_receive, web_server_receive};
 pub type Target = fn(&[u8]);
 
 /// All targets, by the names of their programs and of their corpora.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("application_receive", application_receive),
     ("web_server_receive", web_server_receive),
     ("params", params),
     ("cgi_head", cgi_head),
     ("pair_talk", pair_talk),
+    ("form_urlencoded", form_urlencoded),
+    ("form_multipart", form_multipart),
+    ("form_cookie", form_cookie),
 ];
 
 /// Takes a byte from the front; 0 when there is none.

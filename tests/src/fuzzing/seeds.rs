@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::form_seeds;
 use crate::hand::*;
 use crate::machines::conversations;
 
@@ -52,6 +53,9 @@ pub fn all() -> Vec<Seed> {
     add("params", params());
     add("cgi_head", cgi_head());
     add("pair_talk", pair_talk());
+    add("form_urlencoded", form_seeds::form_urlencoded());
+    add("form_multipart", form_seeds::form_multipart());
+    add("form_cookie", form_seeds::form_cookie());
     seeds
 }
 
