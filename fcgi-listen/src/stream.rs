@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags};
 use socket2::{Domain, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
@@ -46,6 +47,43 @@ impl Stream {
             Address::Ip(_) | Address::AllInterfaces(_) | Address::Name { .. } => {
                 connect_tcp(&address.resolve()?, deadline)
             }
+        }
+    }
+
+    /// Begins to connect without waiting: one attempt for each address of a name, begun when the
+    /// iterator is asked for it.
+    ///
+    /// A stream that comes out does not block, over TCP it has `TCP_NODELAY` set. A unix socket is
+    /// connected at once; TCP is when the stream is writable, [`take_error`](Stream::take_error)
+    /// has none, and [`peer`](Stream::peer) knows the other end. A name is looked up here, and that
+    /// does block.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Stream::connect). An item that is `WouldBlock` says that the application's
+    /// backlog is full (unix sockets alone); no event tells when to try again.
+    pub fn dial(address: &Address) -> io::Result<impl Iterator<Item = io::Result<Self>> + use<>> {
+        let targets = match address {
+            Address::Unix(path) => vec![path_socket_address(path)?],
+            Address::Abstract(name) => vec![abstract_socket_address(name)?],
+            Address::Ip(_) | Address::AllInterfaces(_) | Address::Name { .. } => {
+                let resolved = address.resolve()?;
+                resolved.into_iter().map(SockAddr::from).collect()
+            }
+        };
+        Ok(targets.into_iter().map(|target| dial(&target)))
+    }
+
+    /// The error that the socket has met since the last call, such as that of an attempt to
+    /// connect, which is thereby forgotten.
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockopt(2), which an open socket does not cause.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        match self {
+            Self::Unix(stream) => stream.take_error(),
+            Self::Tcp(stream) => stream.take_error(),
         }
     }
 
@@ -178,6 +216,27 @@ fn connect_tcp(addresses: &[SocketAddr], deadline: Option<Instant>) -> io::Resul
     Err(last)
 }
 
+fn dial(target: &SockAddr) -> io::Result<Stream> {
+    let socket = Socket::new(target.domain(), Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    if !target.is_unix() {
+        socket.set_tcp_nodelay(true)?;
+    }
+    match socket.connect(target) {
+        Err(error) if !is_under_way(&error) => Err(error),
+        _ if target.is_unix() => Ok(Stream::Unix(socket.into())),
+        _ => Ok(Stream::Tcp(socket.into())),
+    }
+}
+
+/// An interrupted connect goes on by itself (connect(2)).
+fn is_under_way(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::INPROGRESS | Errno::INTR)
+    )
+}
+
 /// The time that is left, at least a millisecond, as the system takes zero for "no limit".
 fn remaining(deadline: Option<Instant>) -> io::Result<Option<Duration>> {
     let Some(deadline) = deadline else {
@@ -291,5 +350,60 @@ impl From<Stream> for OwnedFd {
             Stream::Unix(stream) => stream.into(),
             Stream::Tcp(stream) => stream.into(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn attempts(address: &str) -> Vec<io::Result<Stream>> {
+        let address: Address = address.parse().unwrap();
+        Stream::dial(&address).unwrap().collect()
+    }
+
+    /// Waits until a stream that was dialed is connected or has failed.
+    fn settle(stream: &Stream) -> io::Result<Peer> {
+        loop {
+            if let Some(error) = stream.take_error()? {
+                return Err(error);
+            }
+            match stream.peer() {
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                result => return result,
+            }
+        }
+    }
+
+    #[test]
+    fn dialing_tries_all_addresses_and_does_not_wait() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        // IPv4 and IPv6 of this machine, of which one is listened to.
+        let mut dialed = attempts(&format!(":{port}")).into_iter();
+        let mut stream = dialed.next().unwrap().unwrap();
+        assert_eq!(
+            settle(&stream).unwrap(),
+            Peer::Ip(([127, 0, 0, 1], port).into())
+        );
+        assert!(matches!(&stream, Stream::Tcp(tcp) if tcp.nodelay().unwrap()));
+        let error = stream.read(&mut [0]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        let other = dialed.next().unwrap().and_then(|stream| settle(&stream));
+        assert!(other.is_err());
+        assert!(dialed.next().is_none());
+    }
+
+    #[test]
+    fn dialing_a_socket_that_is_not_there() {
+        let path = std::env::temp_dir().join(format!("fcgi-listen-none-{}", std::process::id()));
+        let [Err(error)] = &attempts(path.to_str().unwrap())[..] else {
+            panic!("it is there");
+        };
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 }
