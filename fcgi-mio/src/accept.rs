@@ -1,23 +1,128 @@
 //! Taking connections in.
 
 use std::io;
+use std::os::fd::AsRawFd;
+use std::time::Duration;
 
 use fcgi_core::application::Connection;
-use fcgi_listen::{AcceptAction, Listener, Peer, Stream};
+use fcgi_listen::{AcceptAction, Backoff, Listener, Peer, Stream, WebServerAddrs};
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
 
 use crate::Incident;
 use crate::connection::{Conn, Phase};
 use crate::deferred::Place;
 use crate::event_loop::Loop;
 use crate::service::Service;
+use crate::settings::Settings;
 
 /// So many connections are accepted before others have their turn.
 const ACCEPTS: usize = 64;
 
+/// Listeners, and who may come in.
+pub(crate) struct Doors {
+    doors: Vec<Door>,
+    allowed: WebServerAddrs,
+    backoff: Backoff,
+}
+
 /// A listener, and whether somebody may be waiting there.
-pub(crate) struct Door {
-    pub(crate) listener: Listener,
-    pub(crate) is_ready: bool,
+struct Door {
+    listener: Listener,
+    is_ready: bool,
+}
+
+/// What one look at a door gave.
+pub(crate) enum Knock {
+    /// A connection of somebody who may come in.
+    Guest(Stream, Peer),
+    /// Nobody; perhaps at another door.
+    Nobody,
+    /// Something to report, after which accepting may have to rest.
+    Trouble(Incident, Option<Duration>),
+}
+
+impl Doors {
+    /// Registers the listeners, which are made non-blocking.
+    pub(crate) fn open(
+        listeners: Vec<Listener>,
+        settings: &Settings,
+        registry: &Registry,
+        token: impl Fn(usize) -> Token,
+    ) -> io::Result<Doors> {
+        let allowed = match settings.allowed.clone() {
+            Some(allowed) => allowed,
+            None => WebServerAddrs::from_env()
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?,
+        };
+        for (index, listener) in listeners.iter().enumerate() {
+            listener.set_nonblocking(true)?;
+            let socket = listener.as_raw_fd();
+            registry.register(&mut SourceFd(&socket), token(index), Interest::READABLE)?;
+        }
+        let doors = listeners.into_iter().map(|listener| Door {
+            listener,
+            is_ready: true,
+        });
+        Ok(Doors {
+            doors: doors.collect(),
+            allowed,
+            backoff: Backoff::new(),
+        })
+    }
+
+    /// Notes that somebody has come.
+    pub(crate) fn note(&mut self, index: usize) {
+        if let Some(door) = self.doors.get_mut(index) {
+            door.is_ready = true;
+        }
+    }
+
+    /// Whether somebody may be waiting.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.doors.iter().any(|door| door.is_ready)
+    }
+
+    /// Accepts a connection, if there is one.
+    pub(crate) fn knock(&mut self) -> Knock {
+        let Some(door) = self.doors.iter_mut().find(|door| door.is_ready) else {
+            return Knock::Nobody;
+        };
+        let error = match door.listener.accept() {
+            Ok((stream, peer)) => {
+                self.backoff.reset();
+                if self.allowed.allows(&peer) {
+                    return Knock::Guest(stream, peer);
+                }
+                return Knock::Trouble(Incident::Stranger(peer), None);
+            }
+            Err(error) => error,
+        };
+        match AcceptAction::for_error(&error) {
+            AcceptAction::Retry => Knock::Nobody,
+            AcceptAction::WouldBlock => {
+                door.is_ready = false;
+                Knock::Nobody
+            }
+            AcceptAction::Pause => {
+                // It stays ready: whoever waits there causes no further event.
+                let rest = self.backoff.pause();
+                Knock::Trouble(Incident::Accept(error), Some(rest))
+            }
+            AcceptAction::Fatal => {
+                door.is_ready = false;
+                Knock::Trouble(Incident::Accept(error), None)
+            }
+        }
+    }
+
+    /// Closes them. Connections that wait there are refused; other processes may share the sockets.
+    pub(crate) fn close(&mut self, registry: &Registry) {
+        for door in self.doors.drain(..) {
+            let socket = door.listener.as_raw_fd();
+            let _ = registry.deregister(&mut SourceFd(&socket));
+        }
+    }
 }
 
 impl<S: Service> Loop<S> {
@@ -25,7 +130,7 @@ impl<S: Service> Loop<S> {
         self.stop_until.is_none()
             && self.paused_until.is_none()
             && self.connections.len() < self.io.settings.max_connections
-            && self.listeners.iter().any(|door| door.is_ready)
+            && self.doors.is_ready()
     }
 
     /// Accepts connections and serves each at once: its first request is often there already.
@@ -34,40 +139,18 @@ impl<S: Service> Loop<S> {
             if !self.may_accept() {
                 return;
             }
-            let Some(index) = self.listeners.iter().position(|door| door.is_ready) else {
-                return;
-            };
-            match self.listeners[index].listener.accept() {
-                Ok((stream, peer)) => {
-                    self.backoff.reset();
-                    self.admit(stream, peer);
+            match self.doors.knock() {
+                Knock::Guest(stream, peer) => self.admit(stream, peer),
+                Knock::Nobody => {}
+                Knock::Trouble(incident, rest) => {
+                    self.io.report(&incident);
+                    self.paused_until = rest.map(|rest| self.io.after(rest));
                 }
-                Err(error) => self.accept_failed(index, error),
             }
         }
     }
 
-    fn accept_failed(&mut self, index: usize, error: io::Error) {
-        match AcceptAction::for_error(&error) {
-            AcceptAction::Retry => return,
-            AcceptAction::WouldBlock => {
-                self.listeners[index].is_ready = false;
-                return;
-            }
-            AcceptAction::Pause => {
-                // It stays ready: whoever waits there causes no further event.
-                self.paused_until = Some(self.io.after(self.backoff.pause()));
-            }
-            AcceptAction::Fatal => self.listeners[index].is_ready = false,
-        }
-        self.io.report(&Incident::Accept(error));
-    }
-
-    fn admit(&mut self, stream: Stream, peer: Peer) {
-        if !self.allowed.allows(&peer) {
-            self.io.report(&Incident::Stranger(peer));
-            return;
-        }
+    pub(crate) fn admit(&mut self, stream: Stream, peer: Peer) {
         self.io.shared.cells.accepted.add(1);
         let entry = self.connections.vacant_entry();
         let key = entry.key();

@@ -28,6 +28,13 @@ macro_rules! counters {
             $($(#[$doc])* pub $name: u64,)*
         }
 
+        impl Counters {
+            /// Adds what another loop has done.
+            pub(crate) fn add(&mut self, other: &Counters) {
+                $(self.$name = self.$name.wrapping_add(other.$name);)*
+            }
+        }
+
         #[derive(Default)]
         pub(crate) struct Cells {
             $(pub(crate) $name: Counter,)*

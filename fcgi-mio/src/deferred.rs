@@ -1,19 +1,19 @@
-//! What other threads may do to a loop: complete requests, and stop it.
+//! What other threads may do to a loop: complete requests, hand connections over, and stop it.
 
 use std::fmt;
 use std::io::{self, Write};
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use fcgi_core::cgi::ResponseHead;
+use fcgi_listen::{Peer, Stream};
 use mio::unix::pipe;
 use slab::Slab;
 
 use crate::body::Body;
-use crate::counters::{Cells, Counters};
+use crate::counters::Cells;
 use crate::response::{final_status, head_error};
-use crate::settings::FOREVER;
 
 /// Completes one request later, from any thread; see [`Response::defer`](crate::Response::defer).
 ///
@@ -181,6 +181,8 @@ pub(crate) struct Shared {
 #[derive(Default)]
 struct State {
     done: Vec<Completion>,
+    /// Connections that an acceptor has taken in.
+    handed: Vec<(Stream, Peer)>,
     /// The requests that wait for a handle.
     tickets: Slab<u64>,
     last_serial: u64,
@@ -221,12 +223,31 @@ impl Shared {
         }
     }
 
-    /// What was completed, into `done`, and until when a stop may take.
-    pub(crate) fn collect(&self, done: &mut Vec<Completion>) -> Option<Instant> {
+    /// What was completed, into `done`, the connections that were handed over, and until when a
+    /// stop may take.
+    pub(crate) fn collect(
+        &self,
+        done: &mut Vec<Completion>,
+    ) -> (Vec<(Stream, Peer)>, Option<Instant>) {
         let mut state = self.lock();
         state.is_woken = false;
         mem::swap(done, &mut state.done);
-        state.stop_until
+        (mem::take(&mut state.handed), state.stop_until)
+    }
+
+    /// Hands a connection over to the loop.
+    pub(crate) fn hand(&self, stream: Stream, peer: Peer) {
+        let mut state = self.lock();
+        state.handed.push((stream, peer));
+        self.wake(state);
+    }
+
+    /// Begins a stop, or shortens one.
+    pub(crate) fn stop(&self, until: Instant) {
+        let mut state = self.lock();
+        let earlier = state.stop_until.map_or(until, |before| before.min(until));
+        state.stop_until = Some(earlier);
+        self.wake(state);
     }
 
     /// A request has ended before its handle was used.
@@ -244,33 +265,8 @@ impl Shared {
         let mut state = self.lock();
         state.tickets.clear();
         // Bodies and producers are the application's; drop them without the lock.
-        let done = mem::take(&mut state.done);
+        let (done, handed) = (mem::take(&mut state.done), mem::take(&mut state.handed));
         drop(state);
-        drop(done);
-    }
-}
-
-/// Stops a loop, and reads its counters, from any thread.
-#[derive(Clone)]
-pub struct Handle(pub(crate) Arc<Shared>);
-
-impl Handle {
-    /// Begins a graceful stop: no new connections and no new requests; idle connections are closed;
-    /// requests that run may go on for `patience` long, and what is left of them then is cut off.
-    /// Returns at once.
-    ///
-    /// Calling it again with less patience shortens the stop.
-    pub fn stop(&self, patience: Duration) {
-        let until = Instant::now() + patience.min(FOREVER);
-        let mut state = self.0.lock();
-        let earlier = state.stop_until.map_or(until, |before| before.min(until));
-        state.stop_until = Some(earlier);
-        self.0.wake(state);
-    }
-
-    /// What the loop has done so far.
-    #[must_use]
-    pub fn counters(&self) -> Counters {
-        self.0.cells.snapshot()
+        drop((done, handed));
     }
 }

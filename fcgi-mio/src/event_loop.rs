@@ -3,20 +3,21 @@
 use std::cmp::Reverse;
 use std::io::{self, Read};
 use std::ops::Range;
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fcgi_listen::{Backoff, Listener, WebServerAddrs};
+use fcgi_listen::Listener;
 use mio::event::Event;
-use mio::unix::{SourceFd, pipe};
+use mio::unix::pipe;
 use mio::{Interest, Registry};
 use slab::Slab;
 
-use crate::accept::Door;
+use crate::accept::Doors;
 use crate::connection::Conn;
-use crate::deferred::{Completion, Handle, Shared};
+use crate::deferred::{Completion, Shared};
+use crate::handle::Handle;
 use crate::io_state::{Io, Meaning, Tokens};
+use crate::server::{Part, Seat};
 use crate::service::{Abort, Service};
 use crate::settings::Settings;
 use crate::turn::Turn;
@@ -56,9 +57,9 @@ pub struct Loop<S: Service> {
     pub(crate) io: Io<S::Task>,
     pub(crate) connections: Slab<Conn<S::Task>>,
     pub(crate) next_generation: u32,
-    pub(crate) listeners: Vec<Door>,
-    pub(crate) allowed: WebServerAddrs,
-    pub(crate) backoff: Backoff,
+    pub(crate) doors: Doors,
+    /// Where it gets its connections from, if it does not accept them itself.
+    seat: Option<Seat>,
     /// Until when accepting rests.
     pub(crate) paused_until: Option<u64>,
     receiver: pipe::Receiver,
@@ -94,48 +95,43 @@ impl<S: Service> Loop<S> {
         service: S,
     ) -> io::Result<Loop<S>> {
         let (shared, receiver) = Shared::new()?;
-        Loop::with(
-            shared, receiver, registry, tokens, listeners, settings, service,
-        )
+        let part = Part {
+            listeners,
+            settings,
+            shared,
+            receiver,
+            seat: None,
+        };
+        Loop::with(part, registry, tokens, service)
     }
 
     pub(crate) fn with(
-        shared: Arc<Shared>,
-        mut receiver: pipe::Receiver,
+        part: Part,
         registry: &Registry,
         tokens: Range<usize>,
-        listeners: Vec<Listener>,
-        settings: Settings,
         service: S,
     ) -> io::Result<Loop<S>> {
+        let Part {
+            listeners,
+            settings,
+            shared,
+            mut receiver,
+            seat,
+        } = part;
         let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
-        let allowed = match settings.allowed.clone() {
-            Some(allowed) => allowed,
-            None => WebServerAddrs::from_env()
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?,
-        };
         let tokens = Tokens::new(tokens, listeners.len(), settings.max_connections)
             .ok_or_else(|| invalid("too few tokens for so many connections"))?;
         let registry = registry.try_clone()?;
         registry.register(&mut receiver, tokens.handles(), Interest::READABLE)?;
-        for (index, listener) in listeners.iter().enumerate() {
-            listener.set_nonblocking(true)?;
-            let socket = listener.as_raw_fd();
-            let token = tokens.listener(index);
-            registry.register(&mut SourceFd(&socket), token, Interest::READABLE)?;
-        }
-        let doors = listeners.into_iter().map(|listener| Door {
-            listener,
-            is_ready: true,
-        });
+        let token = |index| tokens.listener(index);
+        let doors = Doors::open(listeners, &settings, &registry, token)?;
         Ok(Loop {
             service,
             io: Io::new(settings, shared, registry, tokens),
             connections: Slab::new(),
             next_generation: 0,
-            listeners: doors.collect(),
-            allowed,
-            backoff: Backoff::new(),
+            doors,
+            seat,
             paused_until: None,
             receiver,
             buffer: vec![0; BUFFER].into_boxed_slice(),
@@ -148,7 +144,7 @@ impl<S: Service> Loop<S> {
     /// Stops the loop and reads its counters from any thread.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        Handle(Arc::clone(&self.io.shared))
+        Handle::new(vec![Arc::clone(&self.io.shared)], None)
     }
 
     /// Whether the loop was stopped and nothing is left of it.
@@ -177,10 +173,8 @@ impl<S: Service> Loop<S> {
             None => return false,
             Some(Meaning::Handles) => self.hear(),
             Some(Meaning::Listener(index)) => {
-                if let Some(door) = self.listeners.get_mut(index) {
-                    door.is_ready = true;
-                    self.accept();
-                }
+                self.doors.note(index);
+                self.accept();
             }
             Some(Meaning::Connection { key, generation }) => {
                 if let Some(conn) = self.connections.get_mut(key) {
@@ -273,6 +267,9 @@ impl<S: Service> Loop<S> {
         // Closing the socket takes it out of the event queue.
         self.connections.remove(key);
         self.io.shared.cells.closed.add(1);
+        if let Some(seat) = &self.seat {
+            seat.left();
+        }
     }
 
     fn meet_deadlines(&mut self) {
@@ -339,7 +336,7 @@ impl<S: Service> Loop<S> {
         // One byte at most is waiting: nobody writes before this thread has looked.
         let _ = self.receiver.read(&mut [0; 16]);
         let mut done = std::mem::take(&mut self.done);
-        let stop_until = self.io.shared.collect(&mut done);
+        let (handed, stop_until) = self.io.shared.collect(&mut done);
         for completion in done.drain(..) {
             let place = completion.place;
             let Some(conn) = self.connections.get_mut(place.key()) else {
@@ -355,6 +352,13 @@ impl<S: Service> Loop<S> {
             }
         }
         self.done = done;
+        for (stream, peer) in handed {
+            if self.stop_until.is_none() {
+                self.admit(stream, peer);
+            } else if let Some(seat) = &self.seat {
+                seat.left();
+            }
+        }
         if let Some(until) = stop_until {
             self.stop(until);
         }
@@ -365,11 +369,7 @@ impl<S: Service> Loop<S> {
         if self.stop_until.replace(until).is_some() {
             return;
         }
-        // Connections that wait there are refused; other processes may share the sockets.
-        for door in self.listeners.drain(..) {
-            let socket = door.listener.as_raw_fd();
-            let _ = self.io.registry.deregister(&mut SourceFd(&socket));
-        }
+        self.doors.close(&self.io.registry);
         let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
         for key in keys {
             let conn = &mut self.connections[key];

@@ -1,20 +1,28 @@
 //! A loop that owns its `Poll`.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 use fcgi_listen::{Address, Listener, inherited};
 use mio::unix::pipe;
 use mio::{Events, Poll};
 
-use crate::deferred::{Handle, Shared};
+use crate::deferred::Shared;
 use crate::event_loop::Loop;
+use crate::hall::Hall;
+use crate::handle::Handle;
 use crate::service::{Service, whole};
 use crate::settings::Settings;
+use crate::web_server::{self, Outgoing};
 use crate::{Request, Response};
 
 /// So many events are taken at a time.
 const EVENTS: usize = 1024;
+
+/// The tokens of the loop in its own `Poll`; outgoing connections have the others.
+const OWN_TOKENS: Range<usize> = 0..usize::MAX / 2;
 
 /// A FastCGI application: where it listens, and one thread that serves.
 ///
@@ -28,11 +36,28 @@ const EVENTS: usize = 1024;
 /// }
 /// ```
 #[must_use = "a server does nothing until it is run"]
-pub struct Server {
-    listeners: Vec<Listener>,
-    settings: Settings,
-    shared: Arc<Shared>,
-    receiver: pipe::Receiver,
+pub struct Server(Part);
+
+/// What one loop is made of.
+pub(crate) struct Part {
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) settings: Settings,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) receiver: pipe::Receiver,
+    pub(crate) seat: Option<Seat>,
+}
+
+/// A loop's place at an acceptor.
+pub(crate) struct Seat {
+    pub(crate) hall: Arc<Hall>,
+    pub(crate) index: usize,
+}
+
+impl Seat {
+    /// A connection has ended.
+    pub(crate) fn left(&self) {
+        self.hall.left(self.index);
+    }
 }
 
 impl Server {
@@ -72,17 +97,18 @@ impl Server {
     /// The system gives no descriptors.
     pub fn new(listeners: Vec<Listener>) -> io::Result<Server> {
         let (shared, receiver) = Shared::new()?;
-        Ok(Server {
+        Ok(Server(Part {
             listeners,
             settings: Settings::new(),
             shared,
             receiver,
-        })
+            seat: None,
+        }))
     }
 
     /// Serves by these settings.
     pub fn settings(mut self, settings: Settings) -> Server {
-        self.settings = settings;
+        self.0.settings = settings;
         self
     }
 
@@ -92,13 +118,17 @@ impl Server {
     ///
     /// Those of getsockname(2).
     pub fn addresses(&self) -> io::Result<Vec<Address>> {
-        self.listeners.iter().map(Listener::local_address).collect()
+        self.0
+            .listeners
+            .iter()
+            .map(Listener::local_address)
+            .collect()
     }
 
     /// Stops the server and reads its counters from any thread.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        Handle(Arc::clone(&self.shared))
+        Handle::new(vec![Arc::clone(&self.0.shared)], None)
     }
 
     /// Calls `handler` for each whole request, until the server is stopped through its
@@ -123,34 +153,74 @@ impl Server {
     /// wait any more, or `TimedOut` when requests were still running at the end of a stop's
     /// patience. Nothing that a web server does is an error here.
     pub fn run<S: Service>(self, service: S) -> io::Result<()> {
-        let mut poll = Poll::new()?;
-        let mut events = Events::with_capacity(EVENTS);
-        let mut inner = Loop::with(
-            self.shared,
-            self.receiver,
-            poll.registry(),
-            0..usize::MAX,
-            self.listeners,
-            self.settings,
-            service,
-        )?;
-        while !inner.is_finished() {
-            match poll.poll(&mut events, inner.patience()) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                result => result?,
-            }
-            inner.look_at_clock();
-            for event in &events {
-                inner.take(event);
-            }
-            inner.work();
-        }
-        if inner.has_cut() {
-            return Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "requests were still running when the patience of the stop was over",
-            ));
-        }
-        Ok(())
+        self.0.run(service)
     }
+
+    /// As [`run`](Server::run), with connections to other applications in the same loop: `make`
+    /// makes the service, whose handlers can keep [`Application`]s to send requests to.
+    ///
+    /// [`Application`]: crate::web_server::Application
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](Server::run).
+    pub fn run_with<S: Service>(
+        self,
+        settings: web_server::Settings,
+        make: impl FnOnce(&Outgoing) -> S,
+    ) -> io::Result<()> {
+        let poll = Poll::new()?;
+        let tokens = OWN_TOKENS.end..usize::MAX;
+        let outgoing = Outgoing::new(poll.registry(), tokens, settings)?;
+        let service = make(&outgoing);
+        let inner = Loop::with(self.0, poll.registry(), OWN_TOKENS, service)?;
+        drive(poll, inner, Some(outgoing))
+    }
+}
+
+impl Part {
+    pub(crate) fn run<S: Service>(self, service: S) -> io::Result<()> {
+        let poll = Poll::new()?;
+        let inner = Loop::with(self, poll.registry(), OWN_TOKENS, service)?;
+        drive(poll, inner, None)
+    }
+}
+
+/// Runs a loop to its end, and outgoing connections beside it.
+fn drive<S: Service>(
+    mut poll: Poll,
+    mut inner: Loop<S>,
+    mut outgoing: Option<Outgoing>,
+) -> io::Result<()> {
+    let mut events = Events::with_capacity(EVENTS);
+    while !inner.is_finished() {
+        let mut wait = inner.patience();
+        if let Some(deadline) = outgoing.as_ref().and_then(Outgoing::next_deadline) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            wait = Some(wait.map_or(left, |wait| wait.min(left)));
+        }
+        match poll.poll(&mut events, wait) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            result => result?,
+        }
+        inner.look_at_clock();
+        for event in &events {
+            if !inner.take(event) {
+                if let Some(outgoing) = &mut outgoing {
+                    outgoing.ready(event);
+                }
+            }
+        }
+        inner.work();
+        if let Some(outgoing) = &mut outgoing {
+            outgoing.expired();
+        }
+    }
+    if inner.has_cut() {
+        return Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "requests were still running when the patience of the stop was over",
+        ));
+    }
+    Ok(())
 }

@@ -3,7 +3,10 @@
 mod kit;
 
 use std::io;
+use std::panic::resume_unwind;
 use std::sync::Mutex;
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use fcgi_mio::{Settings, whole};
 use fcgi_tests::hand::*;
@@ -270,6 +273,80 @@ fn a_body_that_is_not_as_long_as_announced() {
             );
         },
     );
+}
+
+/// A Filter may not answer before the end of its STDIN (§6.1), not even with a refusal.
+#[test]
+fn a_filter_is_refused_after_its_stdin() {
+    let cases = [
+        (stream_of(PARAMS, 1, &[b'x'; 300], 100), "431", 0),
+        (stream(PARAMS, 1, b"\x05\x05half"), "400", 1),
+        (params(1, &[("CONTENT_LENGTH", "101")]), "413", 0),
+    ];
+    for (sent, status, app_status) in cases {
+        everywhere(
+            |s| s.params_limits(200, 10).max_body(100),
+            echo,
+            |_, peer| {
+                peer.send([begin(1, FILTER, KEEP), sent.clone(), end_of(PARAMS, 1)].concat());
+                peer.send(stream(STDIN, 1, b"some"));
+                // The answer to this is the first.
+                peer.sync();
+                peer.send(end_of(STDIN, 1));
+                is_page(&peer.answer(1), status, app_status);
+                peer.send([stream(DATA, 1, b"file"), end_of(DATA, 1)].concat());
+                lives(peer);
+            },
+        );
+    }
+}
+
+/// What a browser cannot see is told to the operator, one line each.
+#[test]
+fn the_operator_is_told() {
+    let (tell, told) = channel();
+    let settings = Settings::new()
+        .params_limits(200, 10)
+        .on_incident(move |incident| tell.send(incident.to_string()).expect("a listener"));
+    let app = App::reporting("127.0.0.1:0", settings, || {
+        whole(|request, response| match request.param("QUERY_STRING") {
+            Some(b"fails") => Err(io::Error::other("no\nluck")),
+            Some(b"panics") => resume_unwind(Box::new("on purpose")),
+            _ => echo(request, response),
+        })
+    });
+    let expect = |line: &str| {
+        let incident = told.recv_timeout(Duration::from_secs(20));
+        assert_eq!(
+            incident.as_deref().map(|text| text.contains(line)),
+            Ok(true),
+            "{incident:?}"
+        );
+        assert!(!incident.unwrap().contains('\n'));
+    };
+    let mut peer = app.connect();
+    for (query, line) in [
+        ("fails", "handler of request 1 failed: no\\nluck"),
+        ("panics", "handler of request 1 panicked: on purpose"),
+    ] {
+        is_page(
+            &peer.ask(1, responder(1, KEEP, &[("QUERY_STRING", query)], b"")),
+            "500",
+            1,
+        );
+        expect(line);
+    }
+    let long = "x".repeat(300);
+    is_page(
+        &peer.ask(1, responder(1, KEEP, &[("QUERY_STRING", &long)], b"")),
+        "431",
+        0,
+    );
+    expect("request 1 refused: ");
+    peer.send(stream(DATA, 0, b"null id"));
+    peer.expect_end_or_reset();
+    expect("protocol error of 127.0.0.1");
+    assert!(told.try_recv().is_err(), "nothing else");
 }
 
 #[test]

@@ -343,26 +343,3 @@ fn one_connection_more_than_there_may_be_waits() {
     drop(first);
     assert_eq!(third.answer(1).body(), b"[]");
 }
-
-#[test]
-fn an_urgent_byte_stalls_nobody_else() {
-    let app = App::tcp(Settings::new(), || whole(echo));
-    let (mut other, mut peer) = (app.connect(), app.connect());
-    let request = responder(1, KEEP, GET, b"");
-    let (first, second) = request.split_at(20);
-    peer.send(first);
-    let fcgi_tests::address::Connection::Tcp(stream) = &peer.connection else {
-        panic!("not what was asked for");
-    };
-    rustix::net::send(stream, b"!", rustix::net::SendFlags::OOB).unwrap();
-    peer.send(second);
-    lives(&mut other);
-    lives(&mut app.connect());
-    // Whatever was left behind the mark is read with what comes next.
-    peer.send(get_values(&["FCGI_MAX_REQS"]));
-    let mut bytes = Vec::new();
-    while management(&bytes).is_empty() {
-        bytes.extend(peer.record().bytes());
-    }
-    assert_eq!(answers(&bytes)[&1].body(), b"[]");
-}

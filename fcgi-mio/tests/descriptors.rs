@@ -5,13 +5,17 @@ mod kit;
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fcgi_mio::{Incident, Server, Settings};
 use fcgi_tests::address::Address;
 use fcgi_tests::blocking::WebServer;
+use fcgi_tests::hand::*;
 use kit::*;
 use rustix::process::{Resource, Rlimit, setrlimit};
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 #[test]
 fn without_descriptors_the_loop_serves_on_and_does_not_spin() {
@@ -37,28 +41,62 @@ fn without_descriptors_the_loop_serves_on_and_does_not_spin() {
     let connect = || WebServer {
         connection: address.connect().expect("the kernel completes connections"),
     };
+    // A descriptor of the application is free again only when it has noticed.
+    let leaves = |peer: WebServer| {
+        let closed = handle.counters().closed;
+        drop(peer);
+        let began = Instant::now();
+        while handle.counters().closed == closed {
+            assert!(began.elapsed() < PATIENCE, "it is not closed");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    };
+    // The loop has all that it needs when it has served somebody.
+    let mut first = connect();
+    lives(&mut first);
+    leaves(first);
+    let failed = || failures.load(Ordering::Relaxed);
+    let without_descriptors = |then: &mut dyn FnMut()| {
+        let (before, failed_before) = (handle.counters(), failed());
+        let mut taken = Vec::new();
+        while let Ok(file) = File::open("/dev/null") {
+            taken.push(file);
+        }
+        // One is left for the web server's end; the application's has none.
+        taken.pop();
+        let mut waiting = connect();
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_millis(500) || failed() < failed_before + 2 {
+            assert!(began.elapsed() < PATIENCE, "accepting is not tried again");
+            then();
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(handle.counters().accepted, before.accepted);
+        // A pause before each attempt, and not a short one.
+        let most = 10 + began.elapsed().as_millis() / 40;
+        let attempts = failed() - failed_before;
+        assert!(attempts as u128 <= most, "{attempts} attempts");
+        drop(taken);
+        lives(&mut waiting);
+        assert_eq!(handle.counters().accepted, before.accepted + 1);
+        leaves(waiting);
+    };
+    // Nobody is connected, and nothing but the pause wakes the loop.
+    without_descriptors(&mut || {});
+    // One is kept, and served meanwhile.
     let mut served = connect();
     lives(&mut served);
-    let mut taken = Vec::new();
-    while let Ok(file) = File::open("/dev/null") {
-        taken.push(file);
-    }
-    // One is left for the web server's end; the application's has none.
-    taken.pop();
-    let mut waiting = connect();
-    for _ in 0..50 {
+    without_descriptors(&mut || lives(&mut served));
+    // A request runs, and ends meanwhile.
+    let mut running = connect();
+    lives(&mut running);
+    let request = responder(1, KEEP, GET, b"some input");
+    let (beginning, rest) = request.split_at(request.len() - 1);
+    without_descriptors(&mut || {
+        running.send(beginning);
         lives(&mut served);
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    assert_eq!(handle.counters().accepted, 1);
-    let failures = failures.load(Ordering::Relaxed);
-    assert!(
-        (2..20).contains(&failures),
-        "{failures} attempts in half a second"
-    );
-    taken.clear();
-    lives(&mut waiting);
-    assert_eq!(handle.counters().accepted, 2);
+        assert_eq!(running.ask(1, rest).body(), b"[]some input");
+    });
     handle.stop(Duration::ZERO);
     thread.join().unwrap().unwrap();
 }

@@ -4,6 +4,7 @@ mod kit;
 
 use std::io;
 
+use fcgi_mio::{Body, Chunk, Producer};
 use fcgi_tests::hand::*;
 use kit::*;
 
@@ -61,6 +62,41 @@ fn handlers_that_fail_or_panic() {
             },
         );
     }
+}
+
+/// What was sent cannot be taken back: END_REQUEST alone says that the answer is not whole.
+#[test]
+fn a_failure_after_output() {
+    struct Breaks(bool, bool);
+    impl Producer for Breaks {
+        fn produce(&mut self, chunk: &mut Chunk<'_>) -> io::Result<bool> {
+            if self.1 && self.0 {
+                panic!("on purpose");
+            }
+            if self.0 {
+                return Err(io::Error::other("on purpose"));
+            }
+            self.0 = chunk.write(b"a beginning") > 0;
+            Ok(true)
+        }
+    }
+    everywhere(
+        |s| s,
+        |request, response| match request.param("QUERY_STRING") {
+            Some(b"fails") => response.body(Body::producer(Breaks(false, false))),
+            Some(b"panics") => response.body(Body::producer(Breaks(false, true))),
+            _ => echo(request, response),
+        },
+        |app, peer| {
+            for query in ["fails", "panics"] {
+                let answer = peer.ask(1, responder(1, KEEP, &[("QUERY_STRING", query)], b""));
+                assert_eq!(answer.body(), b"a beginning");
+                assert_eq!(answer.end, Some((1, REQUEST_COMPLETE)));
+                lives(peer);
+            }
+            assert_eq!(app.counters().failed, 2);
+        },
+    );
 }
 
 #[test]

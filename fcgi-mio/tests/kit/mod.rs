@@ -48,7 +48,15 @@ impl App {
         settings: Settings,
         make: impl FnOnce() -> S + Send + 'static,
     ) -> App {
-        let settings = settings.on_incident(|_| {});
+        App::reporting(address, settings.on_incident(|_| {}), make)
+    }
+
+    /// With incidents as the settings have it.
+    pub(crate) fn reporting<S: Service>(
+        address: &str,
+        settings: Settings,
+        make: impl FnOnce() -> S + Send + 'static,
+    ) -> App {
         let server = Server::bind(address)
             .expect("an address")
             .settings(settings);

@@ -7,10 +7,11 @@ use crate::steps::checks::CORE_FEATURES;
 
 /// Targets whose names begin with one of these talk to that server, to a browser, or to
 /// applications that others made.
-const SERVERS: &[&str] = &["browser", "interop", "nginx"];
+const SERVERS: &[&str] = &["browser", "haproxy", "interop", "nginx"];
 
 /// The packages that have such targets among others, and where their integration tests lie.
-const MIXED: [(&str, &str); 2] = [
+const MIXED: [(&str, &str); 3] = [
+    ("fcgi-mio", "fcgi-mio/tests"),
     ("fcgi-tests", "tests/tests"),
     ("fcgi-tools", "fcgi-tools/tests"),
 ];
@@ -18,7 +19,7 @@ const MIXED: [(&str, &str); 2] = [
 /// Unit, property, integration and documentation tests, and the core with each set of features.
 pub(crate) fn without_servers() -> Result {
     run(&mut cargo(
-        "test --workspace --exclude fcgi-tests --exclude fcgi-tools --no-fail-fast",
+        "test --workspace --exclude fcgi-mio --exclude fcgi-tests --exclude fcgi-tools --no-fail-fast",
     ))?;
     for features in CORE_FEATURES {
         run(&mut cargo(&format!(

@@ -1,0 +1,52 @@
+//! What any thread may do to loops as a whole.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::counters::Counters;
+use crate::deferred::Shared;
+use crate::hall::Hall;
+use crate::settings::FOREVER;
+
+/// Stops a loop, or several that run together, and reads their counters, from any thread.
+#[derive(Clone)]
+pub struct Handle {
+    loops: Vec<Arc<Shared>>,
+    hall: Option<Arc<Hall>>,
+}
+
+impl Handle {
+    pub(crate) fn new(loops: Vec<Arc<Shared>>, hall: Option<Arc<Hall>>) -> Handle {
+        Handle { loops, hall }
+    }
+
+    /// Begins a graceful stop: no new connections and no new requests; idle connections are closed;
+    /// requests that run may go on for `patience` long, and what is left of them then is cut off.
+    /// Returns at once.
+    ///
+    /// Calling it again with less patience shortens the stop.
+    pub fn stop(&self, patience: Duration) {
+        let until = Instant::now() + patience.min(FOREVER);
+        if let Some(hall) = &self.hall {
+            hall.close();
+        }
+        for shared in &self.loops {
+            shared.stop(until);
+        }
+    }
+
+    /// What the loops have done so far, all together.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let mut sum = Counters::default();
+        for shared in &self.loops {
+            sum.add(&shared.cells.snapshot());
+        }
+        sum
+    }
+
+    /// What each loop has done so far.
+    pub fn each(&self) -> impl Iterator<Item = Counters> {
+        self.loops.iter().map(|shared| shared.cells.snapshot())
+    }
+}

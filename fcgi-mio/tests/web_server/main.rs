@@ -1,0 +1,16 @@
+//! The web server's side in an event loop: against peers by hand, and against the crate's own
+//! server.
+
+mod aborts;
+mod bodies;
+mod connections;
+mod failures;
+mod guests;
+mod medley;
+mod multiplexing;
+mod peer;
+mod receivers;
+#[path = "../kit/mod.rs"]
+mod server;
+mod stale;
+mod world;
