@@ -7,6 +7,7 @@
 //! - [`hand`]: FastCGI records built and read by hand, so that tests read as conversations.
 //! - [`nginx_request`]: one browser's request, byte for byte as nginx sends it.
 //! - [`nginx`]: a real nginx in a temporary directory, stopped when its value is dropped.
+//! - [`haproxy`]: a real HAProxy, likewise.
 //! - [`http`]: an HTTP/1.1 client for tests, with raw bytes and large bodies.
 //! - [`pattern`]: large bodies that are generated and checked as they flow.
 //! - [`app`]: a canned application, for tests of the harness and for captures.
@@ -27,6 +28,7 @@ pub mod app;
 pub mod blocking;
 pub mod fuzzing;
 pub mod hand;
+pub mod haproxy;
 pub mod http;
 pub mod machines;
 pub mod nginx;

@@ -12,26 +12,16 @@
 //! The parameters are those of [`FASTCGI_PARAMS`]; a path up to `.fcgi` is the
 //! script's name, and what follows is `PATH_INFO`.
 
-use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
-
-use tempfile::TempDir;
 
 use crate::address::Address;
-use crate::http::{Client, Request};
 use crate::nginx_request::{DOCUMENT_ROOT, FASTCGI_PARAMS, SERVER_NAME};
-use crate::process::Running;
-
-/// How long nginx may take until it answers.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How often a port is tried that another process took in the meantime.
-const PORTS: usize = 5;
+use crate::process::{WebServer, server};
 
 /// An nginx that is going to be started.
 #[derive(Clone, Debug)]
@@ -91,57 +81,14 @@ impl Setup {
     #[track_caller]
     pub fn start(self) -> Nginx {
         let program = program();
-        for _ in 0..PORTS {
-            if let Some(nginx) = self.start_on_free_port(&program) {
-                return nginx;
-            }
-        }
-        panic!("nginx found its port taken {PORTS} times");
-    }
-
-    /// `None` if another process took the port in the meantime.
-    #[track_caller]
-    fn start_on_free_port(&self, program: &Path) -> Option<Nginx> {
-        let Address::Tcp(address) = Address::free_tcp() else {
-            unreachable!("free_tcp returns a TCP address");
-        };
-        let directory = tempfile::Builder::new().prefix("fcgi-nginx-").tempdir();
-        let directory = directory.expect("a temporary directory");
-        // No other nginx answers there, should two of them have got the same port.
-        let name = directory
-            .path()
-            .file_name()
-            .expect("a directory has a name");
-        let ready = format!("/ready/{}", name.to_string_lossy());
-        let config = directory.path().join("nginx.conf");
-        fs::write(&config, self.config(address, &ready)).expect("a file in a new directory");
-        let mut command = Command::new(program);
-        command
-            .arg("-p")
-            .arg(directory.path())
-            .arg("-c")
-            .arg(&config)
-            .stdin(Stdio::null());
-        let mut nginx = Nginx {
-            process: Running::start(&mut command),
-            address,
-            directory,
-        };
-
-        let deadline = Instant::now() + PATIENCE;
-        while !nginx.answers(&ready) {
-            if let Some(status) = nginx.process.exited() {
-                let log = nginx.error_log();
-                assert!(
-                    log.contains("Address already in use"),
-                    "nginx ended: {status}\n{log}"
-                );
-                return None;
-            }
-            assert!(Instant::now() < deadline, "nginx does not answer");
-            thread::sleep(Duration::from_millis(10));
-        }
-        Some(nginx)
+        Nginx(WebServer::start("nginx", |directory, address, ready| {
+            let file = directory.join("nginx.conf");
+            fs::write(&file, self.config(address, ready)).expect("a file in a new directory");
+            let mut command = Command::new(&program);
+            command.arg("-p").arg(directory).arg("-c").arg(file);
+            command.stdin(Stdio::null());
+            command
+        }))
     }
 
     /// The configuration: relative paths lie in the temporary directory, and the one process keeps
@@ -200,12 +147,7 @@ fastcgi_split_path_info ^(.+?\\.fcgi)(/.*)$;
 
 /// A running nginx.
 #[derive(Debug)]
-pub struct Nginx {
-    // First, so that nginx has ended before its directory goes.
-    process: Running,
-    address: SocketAddr,
-    directory: TempDir,
-}
+pub struct Nginx(WebServer);
 
 impl Nginx {
     /// An nginx that passes every request to the application at this address.
@@ -221,20 +163,14 @@ impl Nginx {
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.0.address
     }
 
     /// Its error log so far.
     #[must_use]
     pub fn error_log(&self) -> String {
-        let log = fs::read(self.directory.path().join("error.log")).unwrap_or_default();
-        self.process.log() + &String::from_utf8_lossy(&log)
-    }
-
-    fn answers(&self, ready: &str) -> bool {
-        let answer = Client::try_connect(self.address)
-            .and_then(|mut client| client.exchange(&Request::get(ready), &mut Vec::new()));
-        matches!(answer, Ok(response) if response.status == 204)
+        let log = fs::read(self.0.directory.path().join("error.log")).unwrap_or_default();
+        self.0.process.log() + &String::from_utf8_lossy(&log)
     }
 }
 
@@ -267,47 +203,8 @@ pub fn version() -> String {
         .to_owned()
 }
 
+/// The one that `FCGI_TESTS_NGINX` names, or else the system's.
 #[track_caller]
 fn program() -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    match find(std::env::var_os("FCGI_TESTS_NGINX"), &path) {
-        Ok(program) => program,
-        Err(why) => panic!("{why}: `cargo xtask ci` installs nginx for the tests"),
-    }
-}
-
-/// The one that `FCGI_TESTS_NGINX` names, or else in PATH, or where distributions put it for root.
-fn find(named: Option<OsString>, path: &OsStr) -> Result<PathBuf, String> {
-    let mut places = match named {
-        Some(program) => vec![PathBuf::from(program)],
-        None => std::env::split_paths(path)
-            .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])
-            .map(|directory| directory.join("nginx"))
-            .collect(),
-    };
-    let found = places.iter().position(|program| program.is_file());
-    found
-        .map(|n| places.swap_remove(n))
-        .ok_or_else(|| format!("no nginx in {places:?}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_named_nginx_goes_before_the_one_in_the_path() {
-        let directory = tempfile::tempdir().unwrap();
-        let (here, named) = (
-            directory.path().join("nginx"),
-            directory.path().join("other"),
-        );
-        fs::write(&here, "").unwrap();
-        fs::write(&named, "").unwrap();
-        let path = directory.path().as_os_str();
-        assert_eq!(find(None, path), Ok(here));
-        assert_eq!(find(Some(named.clone().into()), path), Ok(named));
-        let why = find(Some("/nowhere/nginx".into()), path).unwrap_err();
-        assert_eq!(why, "no nginx in [\"/nowhere/nginx\"]");
-    }
+    server("nginx", "FCGI_TESTS_NGINX")
 }

@@ -1,20 +1,24 @@
 //! Child processes of tests: the workspace's example programs, and anything else with a log.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
-use tempfile::NamedTempFile;
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::address::Address;
+use crate::http::{Client, Request};
 
 /// How long a child may take to start or to stop.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often a port is tried that another process took in the meantime.
+const PORTS: usize = 5;
 /// How long to sleep between two looks at a child.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -127,6 +131,141 @@ impl Drop for Running {
     }
 }
 
+/// Raises the number of descriptors that this process and its children may have, as far as it may;
+/// how many that is.
+///
+/// # Panics
+///
+/// If the system does not take its own limit.
+#[must_use]
+pub fn raise_descriptor_limit() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    setrlimit(Resource::Nofile, raised).expect("a process may use its limit");
+    limit.maximum.unwrap_or(u64::MAX)
+}
+
+/// The value of a line of `/proc/PID/status`, as `RssAnon`, in KiB.
+///
+/// # Panics
+///
+/// If there is no such process or line.
+#[must_use]
+#[track_caller]
+pub fn memory(process: u32, line: &str) -> u64 {
+    let path = format!("/proc/{process}/status");
+    let status = fs::read_to_string(&path).expect("the process runs, on Linux");
+    let value = status
+        .lines()
+        .find_map(|text| text.strip_prefix(line)?.strip_prefix(':'));
+    let number = value.and_then(|value| value.split_whitespace().next());
+    number
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_else(|| panic!("no number {line} in {path}"))
+}
+
+/// A web server in a temporary directory, on a free port of the loopback interface.
+#[derive(Debug)]
+pub struct WebServer {
+    // First, so that it has ended before its directory goes.
+    /// The process.
+    pub process: Running,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Where its files are.
+    pub directory: TempDir,
+}
+
+impl WebServer {
+    /// Runs what `command` makes of the directory, the address, and a path that no other server
+    /// has, until it answers a GET of that path with 204.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    #[must_use]
+    #[track_caller]
+    pub fn start(name: &str, command: impl Fn(&Path, SocketAddr, &str) -> Command) -> WebServer {
+        let prefix = format!("fcgi-{name}-");
+        let directory = tempfile::Builder::new().prefix(&prefix).tempdir();
+        let directory = directory.expect("a temporary directory");
+        // No other one answers there, should two of them have got the same port.
+        let ready = format!("/ready{}", directory.path().display());
+        for _ in 0..PORTS {
+            let Address::Tcp(address) = Address::free_tcp() else {
+                unreachable!("free_tcp returns a TCP address");
+            };
+            let mut process = Running::start(&mut command(directory.path(), address, &ready));
+            if process.answers(address, &ready) {
+                return WebServer {
+                    process,
+                    address,
+                    directory,
+                };
+            }
+        }
+        panic!("{PORTS} ports that had been free were taken");
+    }
+}
+
+impl Running {
+    /// Waits for the answer. `false` if another process took the port in the meantime.
+    #[track_caller]
+    fn answers(&mut self, address: SocketAddr, ready: &str) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        let request = Request::get(ready);
+        loop {
+            let answer = Client::try_connect(address)
+                .and_then(|mut client| client.exchange(&request, &mut Vec::new()));
+            if matches!(answer, Ok(response) if response.status == 204) {
+                return true;
+            }
+            if let Some(status) = self.exited() {
+                let log = self.log();
+                let is_taken =
+                    log.contains("Address already in use") || log.contains("cannot bind socket");
+                assert!(is_taken, "{} ended: {status}\n{log}", self.name);
+                return false;
+            }
+            assert!(Instant::now() < deadline, "{} does not answer", self.name);
+            thread::sleep(PAUSE);
+        }
+    }
+}
+
+/// A web server's program: the one that this variable of the environment names, or else in PATH, or
+/// where distributions put it for root.
+///
+/// # Panics
+///
+/// If there is none.
+#[must_use]
+#[track_caller]
+pub fn server(name: &str, variable: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    match find(name, std::env::var_os(variable), &path) {
+        Ok(program) => program,
+        Err(why) => panic!("{why}: `cargo xtask ci` installs it for the tests"),
+    }
+}
+
+fn find(name: &str, named: Option<OsString>, path: &OsStr) -> Result<PathBuf, String> {
+    let mut places = match named {
+        Some(program) => vec![PathBuf::from(program)],
+        None => std::env::split_paths(path)
+            .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])
+            .map(|directory| directory.join(name))
+            .collect(),
+    };
+    let found = places.iter().position(|program| program.is_file());
+    found
+        .map(|n| places.swap_remove(n))
+        .ok_or_else(|| format!("no {name} in {places:?}"))
+}
+
 /// An example program of the workspace, ready for arguments, its standard input closed.
 ///
 /// Under cargo it is built first, so that the test never runs one of yesterday.
@@ -197,4 +336,25 @@ fn build(cargo: &OsString, directory: &Path) {
         output.status.success(),
         "the examples cannot be built:\n{message}"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_named_server_goes_before_the_one_in_the_path() {
+        let directory = tempfile::tempdir().unwrap();
+        let (here, named) = (
+            directory.path().join("nginx"),
+            directory.path().join("other"),
+        );
+        fs::write(&here, "").unwrap();
+        fs::write(&named, "").unwrap();
+        let path = directory.path().as_os_str();
+        assert_eq!(find("nginx", None, path), Ok(here));
+        assert_eq!(find("nginx", Some(named.clone().into()), path), Ok(named));
+        let why = find("nginx", Some("/nowhere/nginx".into()), path).unwrap_err();
+        assert_eq!(why, "no nginx in [\"/nowhere/nginx\"]");
+    }
 }

@@ -1,7 +1,8 @@
-//! `fcgi-std` behind a real nginx, over unix sockets and TCP, with kept connections and without.
+//! Both frontends behind a real nginx, over unix sockets and TCP, with kept connections and without.
 //!
-//! Most cases run each of these four ways ([`site::four_ways`]) with an application in this
-//! process; the example programs run as processes of their own.
+//! Most cases run each of these four ways with each frontend ([`site::eight_ways`]), with an
+//! application in this process that is written once ([`exchange::Exchange`]); what only `fcgi-std`
+//! has runs four ways. The example programs run as processes of their own.
 
 #[path = "nginx/bodies.rs"]
 mod bodies;
@@ -9,10 +10,14 @@ mod bodies;
 mod connections;
 #[path = "nginx/examples.rs"]
 mod examples;
+#[path = "nginx/exchange.rs"]
+mod exchange;
 #[path = "nginx/heads.rs"]
 mod heads;
 #[path = "nginx/leaving.rs"]
 mod leaving;
+#[path = "nginx/mio_examples.rs"]
+mod mio_examples;
 #[path = "nginx/refusals.rs"]
 mod refusals;
 #[path = "nginx/site.rs"]

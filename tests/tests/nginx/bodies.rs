@@ -1,20 +1,23 @@
 //! Bodies in both directions.
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, Write};
 
 use fcgi_std::Request;
 use fcgi_tests::http::{self, Client};
 use fcgi_tests::nginx::Nginx;
 use fcgi_tests::pattern::{self, Check, Source};
 
-use crate::site::{App, Way, four_ways, text};
+use crate::exchange::{Upload, bytes, text};
+use crate::site::{App, Rules, Way, eight_ways, four_ways};
 
 const MIB: u64 = 1 << 20;
 
-four_ways! {
-    a_page, upload_of_10_mib, upload_line_by_line, collected_upload, echo_of_10_mib,
-    download_of_64_mib, head_of_a_large_page, early_answer, answer_in_the_middle_of_the_body,
+eight_ways! {
+    a_page, upload_of_10_mib, echo_of_10_mib, download_of_64_mib, head_of_a_large_page,
+    early_answer, answer_in_the_middle_of_the_body,
 }
+
+four_ways! { upload_line_by_line, collected_upload }
 
 /// All combinations of nginx's buffering.
 fn with_and_without_buffers(app: &App) -> [(&'static str, Nginx); 4] {
@@ -50,7 +53,7 @@ fn check_upload(request: &mut Request) -> io::Result<()> {
 fn a_page(way: Way) {
     let app = App::start(way, |request| {
         let page = ["SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "REQUEST_METHOD"]
-            .map(|name| request.params.text(name).into_owned());
+            .map(|name| request.text_param(name));
         text(request, &page.join(" "))
     });
     let nginx = app.nginx().start();
@@ -63,8 +66,25 @@ fn a_page(way: Way) {
     }
 }
 
+/// As [`check_upload`], of a body that is taken as it comes.
+struct Checked(String, Check);
+
+impl Upload for Checked {
+    fn piece(&mut self, bytes: &[u8]) -> bool {
+        self.1.write_all(bytes).is_ok()
+    }
+
+    fn answer(&mut self) -> String {
+        let (length, mismatch) = (self.1.length(), self.1.mismatch());
+        format!("{}/{length}/{mismatch:?}", self.0)
+    }
+}
+
 fn upload_of_10_mib(way: Way) {
-    let app = App::start(way, check_upload);
+    let app = App::uploads(way, |params| {
+        let announced = params.get("CONTENT_LENGTH").unwrap_or_default();
+        Checked(String::from_utf8_lossy(announced).into(), Check::new())
+    });
     let length = 10 * MIB;
     for (buffers, nginx) in with_and_without_buffers(&app) {
         for chunked in [false, true] {
@@ -84,7 +104,7 @@ fn upload_of_10_mib(way: Way) {
 }
 
 fn upload_line_by_line(way: Way) {
-    let app = App::start(way, |request| {
+    let read = |request: &mut Request| {
         let (mut lines, mut bytes) = (0_u64, 0_u64);
         let mut line = String::new();
         while request.stdin.read_line(&mut line)? > 0 {
@@ -96,7 +116,8 @@ fn upload_line_by_line(way: Way) {
         assert_eq!(request.params.content_length(), Some(bytes));
         assert_eq!(request.stdin.announced(), Some(0));
         text(request, &format!("{lines} lines"))
-    });
+    };
+    let app = App::threads(way, |server| server, move |server| server.serve(read));
     let body: String = (0..30_000)
         .map(|number| format!("line {number}\n"))
         .collect();
@@ -107,7 +128,11 @@ fn upload_line_by_line(way: Way) {
 }
 
 fn collected_upload(way: Way) {
-    let app = App::with(way, |server| server.buffer_body(100_000), check_upload);
+    let app = App::threads(
+        way,
+        |server| server.buffer_body(100_000),
+        |server| server.serve(check_upload),
+    );
     for (buffers, nginx) in with_and_without_buffers(&app) {
         let mut client = Client::connect(nginx.address());
         for length in [0, 1, 99_999, 100_000, 100_001, MIB] {
@@ -121,14 +146,14 @@ fn collected_upload(way: Way) {
 /// nginx sends no more of a body once it has passed on the head of the answer. Hence a handler that
 /// answers while it reads needs the body collected.
 fn echo_of_10_mib(way: Way) {
-    let app = App::with(
-        way,
-        |server| server.buffer_body(10 << 20),
-        |request| {
-            io::copy(&mut request.stdin, &mut request.stdout)?;
-            Ok(())
-        },
-    );
+    let rules = Rules {
+        body: Some(10 << 20),
+        ..Rules::default()
+    };
+    let app = App::with(way, rules, |request| {
+        let body = request.body()?;
+        request.write(&body)
+    });
     for (buffers, nginx) in with_and_without_buffers(&app) {
         let mut check = Check::new();
         let request = http::Request::post_pattern("/", 10 * MIB);
@@ -147,18 +172,10 @@ fn echo_of_10_mib(way: Way) {
 fn download_of_64_mib(way: Way) {
     let length = 64 * MIB;
     let app = App::start(way, move |request| {
-        if request.params.text("QUERY_STRING") == "announced" {
-            request.header("Content-Length", length.to_string())?;
+        if request.text_param("QUERY_STRING") == "announced" {
+            request.header("Content-Length", length.to_string().as_bytes())?;
         }
-        // Pieces that fill no record evenly.
-        let mut piece = vec![0; 100_001];
-        let mut source = Source::new(length);
-        loop {
-            match source.read(&mut piece)? {
-                0 => return Ok(()),
-                count => request.stdout.write_all(&piece[..count])?,
-            }
-        }
+        request.pour(Box::new(Source::new(length)))
     });
     for (nginx, target, announced) in [
         (app.nginx().start(), "/?announced", Some("67108864")),
@@ -175,10 +192,10 @@ fn download_of_64_mib(way: Way) {
 
 fn head_of_a_large_page(way: Way) {
     let app = App::start(way, |request| {
-        request.header("Content-Length", "1000000")?;
-        let method = request.params.text("REQUEST_METHOD");
-        request.stdout.header("X-Method", method.as_bytes())?;
-        request.stdout.write_all(&pattern::bytes(1_000_000))
+        request.header("Content-Length", b"1000000")?;
+        let method = request.param("REQUEST_METHOD");
+        request.header("X-Method", &method)?;
+        bytes(request, &pattern::bytes(1_000_000))
     });
     for (buffers, nginx) in with_and_without_buffers(&app) {
         let mut client = Client::connect(nginx.address());
@@ -197,29 +214,49 @@ fn head_of_a_large_page(way: Way) {
     }
 }
 
+/// Wants so many bytes of the body and no more.
+struct Beginning {
+    wanted: usize,
+    seen: Vec<u8>,
+}
+
+impl Upload for Beginning {
+    fn piece(&mut self, bytes: &[u8]) -> bool {
+        self.seen.extend_from_slice(bytes);
+        self.seen.len() < self.wanted
+    }
+
+    fn answer(&mut self) -> String {
+        self.seen.truncate(self.wanted);
+        let same = self.seen == pattern::bytes(self.seen.len());
+        format!("seen enough: {same}")
+    }
+}
+
 fn early_answer(way: Way) {
-    let app = App::start(way, |request| text(request, "seen enough"));
+    let app = App::uploads(way, |_| Beginning {
+        wanted: 0,
+        seen: Vec::new(),
+    });
     for (buffers, nginx) in with_and_without_buffers(&app) {
         for round in 0..5 {
             for length in [10_000, 10 * MIB] {
                 let upload = http::Request::post_pattern("/", length);
                 let page = Client::connect(nginx.address()).call(&upload);
                 let answer = (page.status, page.text());
-                let expected = (200, "seen enough".to_owned());
+                let expected = (200, "seen enough: true".to_owned());
                 assert_eq!(answer, expected, "{length} bytes, {buffers}, round {round}");
             }
             let page = Client::connect(nginx.address()).call(&http::Request::get("/"));
-            assert_eq!(page.text(), "seen enough", "{buffers}, round {round}");
+            assert_eq!(page.text(), "seen enough: true", "{buffers}, round {round}");
         }
     }
 }
 
 fn answer_in_the_middle_of_the_body(way: Way) {
-    let app = App::start(way, |request| {
-        let mut beginning = vec![0; 100_000];
-        request.stdin.read_exact(&mut beginning)?;
-        let same = beginning == pattern::bytes(100_000);
-        text(request, &format!("seen enough: {same}"))
+    let app = App::uploads(way, |_| Beginning {
+        wanted: 100_000,
+        seen: Vec::new(),
     });
     for (buffers, nginx) in with_and_without_buffers(&app) {
         for length in [100_000, 200_000, 10 * MIB] {

@@ -1,29 +1,29 @@
 //! Many requests at the same time, many on one connection, and the ways to serve them.
 
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
-use fcgi_std::{Peer, Request, Requests, Server};
+use fcgi_listen::Peer;
+use fcgi_std::{Request, Requests, Server};
 use fcgi_tests::http::{self, Client};
 use fcgi_tests::pattern;
 
-use crate::site::{App, PATIENCE, Way, four_ways, text};
+use crate::exchange::{Exchange, bytes, text};
+use crate::site::{App, PATIENCE, Rules, Way, eight_ways, four_ways};
 
-four_ways! {
-    a_hundred_clients, a_hundred_handlers_at_once, one_thread, a_fixed_crew, a_loop_of_ones_own,
-    kept_connections_are_used_again,
-}
+eight_ways! { a_hundred_clients, a_hundred_wait_at_once, kept_connections_are_used_again }
+
+four_ways! { one_thread, a_fixed_crew, a_loop_of_ones_own }
 
 /// A large page for some, and the body back for the others.
-fn mixed(request: &mut Request) -> io::Result<()> {
-    match request.params.text("QUERY_STRING").into_owned().as_str() {
-        "large" => request.stdout.write_all(&pattern::bytes(300_000)),
+fn mixed(request: &mut (impl Exchange + ?Sized)) -> io::Result<()> {
+    match request.text_param("QUERY_STRING").as_str() {
+        "large" => bytes(request, &pattern::bytes(300_000)),
         query => {
-            let mut body = Vec::new();
-            io::Read::read_to_end(&mut request.stdin, &mut body)?;
+            let body = request.body()?;
             let body = String::from_utf8_lossy(&body).into_owned();
             text(request, &format!("{query}: {body}"))
         }
@@ -52,18 +52,22 @@ fn mixed_clients(address: std::net::SocketAddr, clients: usize, rounds: usize) {
 }
 
 fn a_hundred_clients(way: Way) {
-    let app = App::start(way, mixed);
+    let app = App::start(way, |request| mixed(request));
     let nginx = app.nginx().start();
     mixed_clients(nginx.address(), 100, 2);
 }
 
-fn a_hundred_handlers_at_once(way: Way) {
-    let inside = Arc::new((Mutex::new(0), Condvar::new()));
-    let app = App::with(
-        way,
-        |server| server.workers(2, 100),
-        move |request| {
-            let (count, changed) = &*inside;
+/// Each waits in a thread of its own, while one thread serves or as many as there have to be.
+fn a_hundred_wait_at_once(way: Way) {
+    let meeting = Arc::new((Mutex::new(0), Condvar::new()));
+    let rules = Rules {
+        workers: Some((2, 100)),
+        ..Rules::default()
+    };
+    let app = App::with(way, rules, move |request| {
+        let meeting = Arc::clone(&meeting);
+        request.wait(Box::new(move || {
+            let (count, changed) = &*meeting;
             let mut count = count.lock().unwrap();
             *count += 1;
             changed.notify_all();
@@ -71,10 +75,9 @@ fn a_hundred_handlers_at_once(way: Way) {
                 .wait_timeout_while(count, PATIENCE, |count| *count < 100)
                 .unwrap();
             let all = *count >= 100;
-            drop(count);
-            text(request, if all { "all are here" } else { "alone" })
-        },
-    );
+            (if all { "all are here" } else { "alone" }).to_owned()
+        }))
+    });
     let nginx = app.nginx().start();
     thread::scope(|scope| {
         for _ in 0..100 {
@@ -86,14 +89,22 @@ fn a_hundred_handlers_at_once(way: Way) {
     });
 }
 
+fn crew(way: Way, count: usize) -> App {
+    let rules = Rules {
+        workers: Some((count, count)),
+        ..Rules::default()
+    };
+    App::with(way, rules, |request| mixed(request))
+}
+
 fn one_thread(way: Way) {
-    let app = App::with(way, |server| server.workers(1, 1), mixed);
+    let app = crew(way, 1);
     let nginx = app.nginx().start();
     mixed_clients(nginx.address(), 10, 3);
 }
 
 fn a_fixed_crew(way: Way) {
-    let app = App::with(way, |server| server.workers(3, 3), mixed);
+    let app = crew(way, 3);
     let nginx = app
         .nginx()
         .unbuffered_response()
@@ -132,7 +143,7 @@ fn a_loop_of_ones_own(way: Way) {
         drop(later);
         finisher.join().unwrap()
     };
-    let app = App::run(way, |server| server, run);
+    let app = App::threads(way, |server| server, run);
     let nginx = app.nginx().start();
     mixed_clients(nginx.address(), 10, 3);
 }

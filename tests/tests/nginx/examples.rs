@@ -14,14 +14,21 @@ use crate::site::{Way, four_ways};
 four_ways! { tiny_fcgi_counts, echo_returns_what_came }
 
 /// An example that listens, and an nginx before it.
-struct Example {
+pub(crate) struct Example {
     nginx: Nginx,
-    process: Running,
+    pub(crate) process: Running,
+    /// Where the example listens.
+    pub(crate) application: Address,
     _directory: TempDir,
 }
 
 impl Example {
-    fn start(way: Way, name: &str) -> Example {
+    pub(crate) fn start(way: Way, name: &str) -> Example {
+        Example::with(way, name, &[])
+    }
+
+    /// Starts it with more arguments behind its address.
+    pub(crate) fn with(way: Way, name: &str, more: &[&str]) -> Example {
         let directory = tempfile::tempdir().unwrap();
         let (address, argument) = if way.unix {
             let path = directory.path().join("app.sock");
@@ -31,17 +38,19 @@ impl Example {
             let argument = address.to_string().into();
             (address, argument)
         };
-        let mut process = Running::start(example(name).arg(argument));
+        let mut process = Running::start(example(name).arg(argument).args(more));
         process.wait_for(&address);
-        let nginx = Nginx::before(address);
+        let nginx = Nginx::before(address.clone());
         Example {
             nginx: if way.kept { nginx.keep_conn(4) } else { nginx }.start(),
             process,
+            application: address,
             _directory: directory,
         }
     }
 
-    fn address(&self) -> SocketAddr {
+    /// Where nginx listens.
+    pub(crate) fn address(&self) -> SocketAddr {
         self.nginx.address()
     }
 }

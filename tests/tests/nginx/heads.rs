@@ -1,13 +1,11 @@
 //! Heads of requests and responses: sizes, bytes, and what CGI fields become.
 
-use std::io::Write;
-
-use fcgi_std::Request;
 use fcgi_tests::http::{self, Client, Response};
 
-use crate::site::{App, Way, four_ways, text};
+use crate::exchange::{bytes, text};
+use crate::site::{App, Way, eight_ways};
 
-four_ways! {
+eight_ways! {
     twenty_kib_of_header_fields, every_byte_of_a_header_value, every_byte_of_a_query,
     statuses, repeated_fields, redirects, large_response_head, raw_response_head,
     text_for_the_error_log,
@@ -16,7 +14,8 @@ four_ways! {
 fn twenty_kib_of_header_fields(way: Way) {
     let app = App::start(way, |request| {
         let (mut names, mut bytes) = (0, 0);
-        for (name, value) in request.params.iter() {
+        for pair in request.params() {
+            let (name, value) = (pair.name, pair.value);
             if let Some(number) = name.strip_prefix(b"HTTP_X_FIELD_") {
                 assert!(value.starts_with(number) && value.ends_with(b"!"));
                 names += 1;
@@ -42,16 +41,13 @@ fn twenty_kib_of_header_fields(way: Way) {
 /// response's field may have come back in one.
 fn every_byte_of_a_header_value(way: Way) {
     let app = App::start(way, |request| {
-        let value = request.params.get("HTTP_X_RAW").unwrap_or_default();
-        let back = request.stdout.header("X-Back", value);
+        let value = request.param("HTTP_X_RAW");
+        let back = request.header("X-Back", &value);
         let allowed = value
             .iter()
             .all(|byte| matches!(byte, b'\t' | b' '..=b'~' | 0x80..));
         assert_eq!(back.is_ok(), allowed, "{value:?}");
-        request
-            .stdout
-            .header("Content-Type", "application/octet-stream")?;
-        request.stdout.write_all(value)
+        bytes(request, &value)
     });
     let nginx = app.nginx().start();
     let mut client = Client::connect(nginx.address());
@@ -69,11 +65,8 @@ fn every_byte_of_a_header_value(way: Way) {
 
 fn every_byte_of_a_query(way: Way) {
     let app = App::start(way, |request| {
-        let query = request.params.get("QUERY_STRING").unwrap_or_default();
-        request
-            .stdout
-            .header("Content-Type", "application/octet-stream")?;
-        request.stdout.write_all(query)
+        let query = request.param("QUERY_STRING");
+        bytes(request, &query)
     });
     let nginx = app.nginx().start();
     let mut client = Client::connect(nginx.address());
@@ -97,10 +90,10 @@ fn every_byte_of_a_query(way: Way) {
 
 fn statuses(way: Way) {
     let app = App::start(way, |request| {
-        let status = request.params.text("QUERY_STRING").parse().unwrap();
+        let status = request.text_param("QUERY_STRING").parse().unwrap();
         request.status(status)?;
         if matches!(status, 204 | 304) {
-            let error = request.stdout.write_all(b"a body").unwrap_err();
+            let error = request.write(b"a body").unwrap_err();
             assert_eq!(error.to_string(), "this response has no body");
             return Ok(());
         }
@@ -122,12 +115,12 @@ fn statuses(way: Way) {
 fn repeated_fields(way: Way) {
     let app = App::start(way, |request| {
         for cookie in ["a=1; Path=/", "b=2, with a comma", "a=3"] {
-            request.header("Set-Cookie", cookie)?;
+            request.header("Set-Cookie", cookie.as_bytes())?;
         }
-        request.header("Content-Type", "text/plain")?;
-        request.header("Link", "</style>; rel=preload")?;
-        request.header("Link", "</script>; rel=preload")?;
-        assert!(request.header("Content-Type", "text/html").is_err());
+        request.header("Content-Type", b"text/plain")?;
+        request.header("Link", b"</style>; rel=preload")?;
+        request.header("Link", b"</script>; rel=preload")?;
+        assert!(request.header("Content-Type", b"text/html").is_err());
         Ok(())
     });
     let nginx = app.nginx().start();
@@ -145,12 +138,12 @@ fn repeated_fields(way: Way) {
 
 fn redirects(way: Way) {
     let app = App::start(way, |request| {
-        let query = request.params.text("QUERY_STRING").into_owned();
+        let query = request.text_param("QUERY_STRING");
         let (status, location) = query.split_once(',').unwrap();
         if !status.is_empty() {
             request.status(status.parse().unwrap())?;
         }
-        request.header("Location", location)
+        request.header("Location", location.as_bytes())
     });
     let nginx = app.nginx().start();
     let mut client = Client::connect(nginx.address());
@@ -173,8 +166,8 @@ fn redirects(way: Way) {
 /// nginx takes a head of a page, 4 KiB, records and all, unless it is told to take more.
 fn large_response_head(way: Way) {
     let app = App::start(way, |request| {
-        let query = request.params.text("QUERY_STRING").into_owned();
-        request.header("X-Large", "x".repeat(query.parse().unwrap()))?;
+        let length = request.text_param("QUERY_STRING").parse().unwrap();
+        request.header("X-Large", &vec![b'x'; length])?;
         text(request, &"body ".repeat(10_000))
     });
     let nginx = app.nginx().start();
@@ -209,13 +202,10 @@ fn large_response_head(way: Way) {
 
 fn raw_response_head(way: Way) {
     let app = App::start(way, |request| {
-        request.stdout.raw()?;
-        assert!(request.header("X-Late", "too late").is_err());
-        write!(request.stdout, "Status: 418 A Teapot\r\nX-Raw: yes\r\n")?;
-        write!(
-            request.stdout,
-            "Content-Type: text/plain\r\n\r\nshort and stout"
-        )
+        request.raw()?;
+        assert!(request.header("X-Late", b"too late").is_err());
+        request.write(b"Status: 418 A Teapot\r\nX-Raw: yes\r\n")?;
+        request.write(b"Content-Type: text/plain\r\n\r\nshort and stout")
     });
     let nginx = app.nginx().start();
     let page = Client::connect(nginx.address()).call(&http::Request::get("/"));
@@ -225,13 +215,11 @@ fn raw_response_head(way: Way) {
 }
 
 fn text_for_the_error_log(way: Way) {
-    let complain = |request: &mut Request| {
-        request.stderr.write_all(b"a complaint\n")?;
+    let app = App::start(way, |request| {
+        request.complain(b"a complaint\n")?;
         text(request, "a page")?;
-        request.stdout.flush()?;
-        request.stderr.write_all(b"another one\n")
-    };
-    let app = App::start(way, complain);
+        request.complain(b"another one\n")
+    });
     let nginx = app.nginx().start();
     let mut client = Client::connect(nginx.address());
     for _ in 0..3 {

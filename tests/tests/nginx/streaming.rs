@@ -1,18 +1,20 @@
 //! Bodies that flow: each piece arrives before the next one is made.
 
-use std::io::{self, Read, Write};
-use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, channel};
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fcgi_std::Request;
 use fcgi_tests::http::{self, Client};
 
-use crate::site::{App, PATIENCE, Way, four_ways};
+use crate::exchange::{Upload, text};
+use crate::site::{App, PATIENCE, Way, eight_ways, four_ways};
 
-four_ways! {
-    pieces_of_a_response, pieces_of_an_upload, question_and_answer, slow_reader_of_a_large_page,
-}
+eight_ways! { pieces_of_an_upload, question_and_answer, slow_reader_of_a_large_page }
+
+four_ways! { pieces_of_a_response }
 
 /// Waits for the other side's word, so that nothing is a matter of time.
 fn wait<T>(receiver: &Mutex<Receiver<T>>) -> io::Result<T> {
@@ -23,7 +25,7 @@ fn wait<T>(receiver: &Mutex<Receiver<T>>) -> io::Result<T> {
 fn pieces_of_a_response(way: Way) {
     let (got, gotten) = channel();
     let gotten = Mutex::new(gotten);
-    let app = App::start(way, move |request| {
+    let serve = move |request: &mut Request| {
         request.header("Content-Type", "text/event-stream")?;
         for number in 0..5 {
             write!(request.stdout, "data: {number}\n\n")?;
@@ -31,7 +33,8 @@ fn pieces_of_a_response(way: Way) {
             wait(&gotten)?;
         }
         Ok(())
-    });
+    };
+    let app = App::threads(way, |server| server, |server| server.serve(serve));
     let nginx = app.nginx().unbuffered_response().start();
     let mut client = Client::connect(nginx.address());
     for _ in 0..2 {
@@ -47,23 +50,24 @@ fn pieces_of_a_response(way: Way) {
     }
 }
 
+/// Tells what comes as it comes.
+struct Pieces(usize, Sender<String>);
+
+impl Upload for Pieces {
+    fn piece(&mut self, bytes: &[u8]) -> bool {
+        self.0 += bytes.len();
+        let piece = String::from_utf8_lossy(bytes).into_owned();
+        self.1.send(piece).is_ok()
+    }
+
+    fn answer(&mut self) -> String {
+        format!("{} bytes", self.0)
+    }
+}
+
 fn pieces_of_an_upload(way: Way) {
     let (got, gotten) = channel();
-    let app = App::start(way, move |request| {
-        let mut total = 0;
-        let mut buffer = [0; 100];
-        loop {
-            let count = request.stdin.read(&mut buffer)?;
-            if count == 0 {
-                break;
-            }
-            total += count;
-            got.send(String::from_utf8_lossy(&buffer[..count]).into_owned())
-                .unwrap();
-        }
-        request.header("Content-Type", "text/plain")?;
-        write!(request.stdout, "{total} bytes")
-    });
+    let app = App::uploads(way, move |_| Pieces(0, got.clone()));
     let nginx = app.nginx().unbuffered_request().start();
     for chunked in [false, true] {
         let mut client = Client::connect(nginx.address());
@@ -93,17 +97,15 @@ fn pieces_of_an_upload(way: Way) {
 /// Long polling: a second request ends the first.
 fn question_and_answer(way: Way) {
     let (tell, told) = channel();
-    let told = Mutex::new(told);
+    let told = Arc::new(Mutex::new(told));
     let app = App::start(way, move |request| {
-        request.header("Content-Type", "text/plain")?;
-        if request.params.text("REQUEST_METHOD") == "POST" {
-            let mut message = String::new();
-            request.stdin.read_to_string(&mut message)?;
-            tell.send(message).unwrap();
-            return Ok(());
+        if request.text_param("REQUEST_METHOD") == "POST" {
+            let message = request.body()?;
+            tell.send(String::from_utf8(message).unwrap()).unwrap();
+            return text(request, "");
         }
-        let message = wait(&told)?;
-        request.stdout.write_all(message.as_bytes())
+        let told = Arc::clone(&told);
+        request.wait(Box::new(move || wait(&told).unwrap()))
     });
     let nginx = app.nginx().start();
     for round in 0..5 {
@@ -125,14 +127,10 @@ fn question_and_answer(way: Way) {
 fn slow_reader_of_a_large_page(way: Way) {
     let length: u64 = 16 << 20;
     let app = App::start(way, move |request| {
-        if request.params.text("QUERY_STRING") == "small" {
-            return crate::site::text(request, "small");
+        if request.text_param("QUERY_STRING") == "small" {
+            return text(request, "small");
         }
-        io::copy(
-            &mut fcgi_tests::pattern::Source::new(length),
-            &mut request.stdout,
-        )?;
-        Ok(())
+        request.pour(Box::new(fcgi_tests::pattern::Source::new(length)))
     });
     let nginx = app.nginx().unbuffered_response().start();
     let mut slow = Client::connect(nginx.address());

@@ -17,6 +17,14 @@ const BINUTILS: Requirement = Requirement {
     program: "objcopy",
     packages: &["binutils"],
 };
+pub(crate) const CC: Requirement = Requirement {
+    program: "cc",
+    packages: &["gcc", "clang"],
+};
+pub(crate) const STRACE: Requirement = Requirement {
+    program: "strace",
+    packages: &["strace"],
+};
 pub(crate) const VALGRIND: Requirement = Requirement {
     program: "valgrind",
     packages: &["valgrind"],
@@ -24,6 +32,10 @@ pub(crate) const VALGRIND: Requirement = Requirement {
 const NGINX: Requirement = Requirement {
     program: "nginx",
     packages: &["nginx-light", "nginx", "nginx-full"],
+};
+const HAPROXY: Requirement = Requirement {
+    program: "haproxy",
+    packages: &["haproxy"],
 };
 const CHROMIUM: Requirement = Requirement {
     program: "chromium",
@@ -37,13 +49,14 @@ const PHP_FPM: Requirement = Requirement {
     program: "php-fpm",
     packages: &["php-fpm", "php8.2-fpm", "php8.4-fpm"],
 };
-const LIBFCGI: Requirement = Requirement {
+pub(crate) const LIBFCGI: Requirement = Requirement {
     program: "/usr/include/fcgiapp.h",
     packages: &["libfcgi-dev"],
 };
 
-/// Points the tests to an nginx that no package brought.
-const NGINX_VARIABLE: &str = "FCGI_TESTS_NGINX";
+/// Servers, each with the variable that points the tests to one that no package brought.
+const SERVERS: [(&str, Requirement); 2] =
+    [("FCGI_TESTS_NGINX", NGINX), ("FCGI_TESTS_HAPROXY", HAPROXY)];
 
 /// Runs as root. Services stay as they are: Debian would start a server on port 80 at once, while
 /// the tests start their own. `policy-rc.d` is how Debian is told so; one that is there is kept.
@@ -64,8 +77,10 @@ apt-get -q -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@"
 /// Makes sure of everything that `cargo xtask ci` runs.
 pub(crate) fn for_checks() -> Result {
     let mut requirements = vec![BINUTILS, CHROMIUM, CHROMEDRIVER, LIBFCGI, PHP_FPM];
-    if env::var_os(NGINX_VARIABLE).is_none() {
-        requirements.push(NGINX);
+    for (variable, server) in SERVERS {
+        if env::var_os(variable).is_none() {
+            requirements.push(server);
+        }
     }
     ensure(&requirements)
 }
