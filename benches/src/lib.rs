@@ -3,9 +3,13 @@
 //!
 //! `benches/core.rs` measures the time of each workload; the program `count` repeats one of them
 //! under callgrind, which `cargo xtask instructions` turns into instructions per repetition.
+//!
+//! [`serving`] is what the servers have in common that the program `compare` puts under load: what
+//! they answer, and how they are started.
 
 #![forbid(unsafe_code)]
 
 pub mod floor;
 mod peer;
+pub mod serving;
 pub mod workloads;

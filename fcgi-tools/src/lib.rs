@@ -1,6 +1,7 @@
 //! The tools of the FastCGI kit, as a library: what the `fcgi` command does, for programs that want
 //! to do it themselves.
 //!
+//! - [`load`]: a load generator that checks every answer.
 //! - [`serve`]: an HTTP/1.1 gateway for development. It shows an application in a browser without a
 //!   web server being installed.
 //!
@@ -14,4 +15,5 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod load;
 pub mod serve;

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::shell::Result;
-use crate::steps::{bench, checks, fuzz, instructions, layers, no_std, packages, tests};
+use crate::steps::{bench, checks, compare, fuzz, instructions, layers, no_std, packages, tests};
 
 mod ci;
 mod rust_source;
@@ -72,6 +72,12 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Compare our servers with others under load: processor time, system calls, memory, latency
+    Compare {
+        /// Arguments for the comparison; --help tells them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Count the instructions of each workload of the benches, with callgrind
     Instructions {
         /// Fail if an aim is missed
@@ -103,6 +109,7 @@ impl Chore {
             Self::Layers => layers::run(),
             Self::Bench { no_run: true, .. } => bench::compile(),
             Self::Bench { arguments, .. } => bench::run_with(&arguments),
+            Self::Compare { arguments } => compare::run_with(&arguments),
             Self::Instructions { check } => instructions::run_all(check),
             Self::Fuzz { target, seconds } => fuzz::run_targets(target.as_deref(), seconds),
         }
