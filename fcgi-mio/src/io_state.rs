@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -90,8 +89,7 @@ impl<T> Io<T> {
     }
 
     pub(crate) fn report(&self, incident: &Incident) {
-        // A report that panics must not cost the loop.
-        let _ = catch_unwind(AssertUnwindSafe(|| (self.settings.report)(incident)));
+        self.settings.tell(incident);
     }
 
     pub(crate) fn give_back(&mut self, mut buffer: Vec<u8>) {
@@ -117,6 +115,7 @@ impl<T> Io<T> {
         active.outbox.shrink_to(LARGEST_SPARE);
         active.spill.shrink_to(LARGEST_SPARE);
         active.rest.clear();
+        active.rest.shrink_to(LARGEST_SPARE);
         (active.sent, active.next, active.blocked_since) = (0, 0, None);
         self.actives.push(active);
     }

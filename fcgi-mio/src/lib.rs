@@ -59,6 +59,7 @@
 
 mod accept;
 mod body;
+mod call;
 mod connection;
 mod counters;
 mod deferred;
@@ -77,6 +78,7 @@ mod response;
 mod server;
 mod service;
 mod settings;
+mod settle;
 mod turn;
 pub mod web_server;
 

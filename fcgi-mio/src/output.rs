@@ -1,19 +1,17 @@
 //! From what the application answers to bytes on their way.
 
 use std::io::{self, IoSlice, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use fcgi_core::cgi::{Status, error_response};
 use fcgi_core::{MAX_CONTENT, Record, RequestId};
 
-use crate::Incident;
 use crate::body::{Body, Chunk, Source};
+use crate::call::{Draft, leave_room};
 use crate::connection::{Active, Phase};
-use crate::deferred::{Completion, Place};
+use crate::deferred::Completion;
 use crate::gather::{GATHER, Progress, gather};
-use crate::io_state::Io;
 use crate::requests::Stage;
-use crate::response::{HIGH, Out, Response};
+use crate::response::{HIGH, Response};
 use crate::service::{Abort, Service, Task};
 use crate::settings::REQUESTS;
 use crate::turn::Turn;
@@ -23,67 +21,6 @@ const CHUNK: usize = 32 * 1024;
 
 /// So often a connection may write before others have their turn.
 const WRITES: usize = 4;
-
-impl<T> Io<T> {
-    /// Runs code of the application; whether it returned without an error.
-    pub(crate) fn guard(&self, id: RequestId, code: impl FnOnce() -> io::Result<()>) -> bool {
-        let incident = match catch_unwind(AssertUnwindSafe(code)) {
-            Ok(Ok(())) => return true,
-            Ok(Err(error)) => Incident::HandlerFailed { id, error },
-            Err(panic) => {
-                let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-                let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-                let message = text.unwrap_or_else(|| "a value that is no text".to_owned());
-                Incident::HandlerPanicked { id, message }
-            }
-        };
-        self.shared.cells.failed.add(1);
-        self.report(&incident);
-        false
-    }
-
-    /// Calls a handler with a response that is written into the outbox, behind room for a record's
-    /// header.
-    pub(crate) fn call(
-        &mut self,
-        id: RequestId,
-        place: Place,
-        out: &mut Out,
-        outbox: &mut Vec<u8>,
-        handler: impl FnOnce(&mut Response<'_>) -> io::Result<()>,
-    ) -> Draft {
-        let start = leave_room(outbox);
-        let mut errors = std::mem::take(&mut self.errors);
-        let went_well = self.guard(id, || {
-            let mut response = Response {
-                out,
-                outbox,
-                start,
-                errors: &mut errors,
-                shared: &self.shared,
-                place,
-            };
-            handler(&mut response)
-        });
-        self.errors = errors;
-        Draft { start, went_well }
-    }
-}
-
-/// What one call of a handler has left at the end of the outbox.
-#[derive(Clone, Copy)]
-pub(crate) struct Draft {
-    /// Where room for a header begins, and behind it the content.
-    start: usize,
-    went_well: bool,
-}
-
-/// Makes room for the header of a record whose content comes now; where it begins.
-fn leave_room(outbox: &mut Vec<u8>) -> usize {
-    let start = outbox.len();
-    outbox.extend_from_slice(&[0; Record::HEADER_LEN]);
-    start
-}
 
 impl<S: Service> Turn<'_, S> {
     /// Calls a task; whether it is asked for output afterwards unless it has written something.
@@ -116,7 +53,7 @@ impl<S: Service> Turn<'_, S> {
 
     /// Puts on its way what a handler has written; ends the request if it is complete or failed.
     pub(crate) fn after_call(&mut self, at: usize, draft: Draft) {
-        if draft.went_well {
+        if draft.result.is_ok() {
             self.seal(at, draft.start);
         } else {
             self.active.outbox.truncate(draft.start);
@@ -125,8 +62,8 @@ impl<S: Service> Turn<'_, S> {
             self.send_errors(at);
         }
         let out = &self.active.requests[at].out;
-        if !draft.went_well {
-            self.fail(at);
+        if let Err(status) = draft.result {
+            self.fail(at, status);
         } else if out.ended && out.body.is_none() {
             self.end(at, out.app_status, None);
         }
@@ -174,17 +111,17 @@ impl<S: Service> Turn<'_, S> {
 
     /// A handler, task or producer has failed.
     #[cold]
-    fn fail(&mut self, at: usize) {
+    fn fail(&mut self, at: usize, status: Status) {
         let request = &self.active.requests[at];
         if !request.out.sent {
             let id = request.id;
-            self.send_stdout(id, error_response(Status::INTERNAL_SERVER_ERROR));
+            self.send_stdout(id, error_response(status));
         }
         self.end(at, 1, None);
     }
 
     /// Ends a request, with its answer complete or not.
-    #[inline]
+    #[inline(always)] // It is a step of every small request.
     pub(crate) fn end(&mut self, at: usize, app_status: u32, aborted: Option<Abort>) {
         let id = self.active.requests[at].id;
         self.conn.is_clean = self.conn.machine.is_input_done(id);
@@ -294,7 +231,7 @@ impl<S: Service> Turn<'_, S> {
         let start = leave_room(outbox);
         let mut is_done = false;
         let out = &mut request.out;
-        let went_well = self.io.guard(request.id, || {
+        let result = self.io.guard(request.id, || {
             let before = outbox.len();
             if let Some(Body(Source::Producer(producer))) = &mut out.body {
                 is_done = !producer.produce(&mut Chunk::new(outbox, CHUNK))?;
@@ -314,7 +251,7 @@ impl<S: Service> Turn<'_, S> {
             }
             Ok(())
         });
-        self.after_call(at, Draft { start, went_well });
+        self.after_call(at, Draft { start, result });
     }
 
     /// One write: the outbox, and behind it bodies from where they lie. `true` if everything went

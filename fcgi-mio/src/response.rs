@@ -49,8 +49,9 @@ pub(crate) struct Out {
     /// Whether the protocol allows output by now.
     pub(crate) open: bool,
     pub(crate) is_head_request: bool,
-    /// Bytes of the body so far.
+    /// Bytes of the body so far, and the most that its head allows.
     written: u64,
+    most: u64,
     pub(crate) body: Option<Body>,
     /// How much of the body has been taken.
     pub(crate) body_at: usize,
@@ -80,6 +81,7 @@ impl Out {
             open: false,
             is_head_request: false,
             written: 0,
+            most: u64::MAX,
             body: None,
             body_at: 0,
             ended: false,
@@ -100,6 +102,7 @@ impl Out {
         self.open = false;
         self.is_head_request = false;
         self.written = 0;
+        self.most = u64::MAX;
         self.body = None;
         self.body_at = 0;
         self.ended = false;
@@ -115,25 +118,37 @@ impl Out {
             self.head
                 .write(outbox)
                 .map_err(|_| io::ErrorKind::OutOfMemory)?;
+            // What is swallowed may have any length.
+            if !self.is_head_request {
+                self.most = match self.head.content_length() {
+                    _ if !self.head.body_allowed(false) => 0,
+                    announced => announced.unwrap_or(u64::MAX),
+                };
+            }
         }
         Ok(())
     }
 
-    /// Counts `length` more bytes of body; whether they belong on the wire.
+    /// Counts `length` more bytes of body, behind a head that is out; whether they belong on the
+    /// wire.
+    #[inline]
     pub(crate) fn admit(&mut self, length: usize) -> io::Result<bool> {
-        let after = self
-            .written
-            .saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
-        if self.stage != Stage::Raw && !self.is_head_request {
-            if !self.head.body_allowed(false) {
-                return Err(invalid("this response has no body"));
-            }
-            if self.head.content_length().is_some_and(|most| after > most) {
-                return Err(invalid("the body is longer than its Content-Length"));
-            }
+        let length = u64::try_from(length).unwrap_or(u64::MAX);
+        let after = self.written.saturating_add(length);
+        if after > self.most {
+            return Err(self.too_long());
         }
         self.written = after;
         Ok(self.stage == Stage::Raw || !self.is_head_request)
+    }
+
+    #[cold]
+    fn too_long(&self) -> io::Error {
+        invalid(if self.head.body_allowed(false) {
+            "the body is longer than its Content-Length"
+        } else {
+            "this response has no body"
+        })
     }
 
     /// The response is complete: its head is out, and its body as long as it said.
@@ -143,12 +158,7 @@ impl Out {
     }
 
     pub(crate) fn check_length(&self) -> io::Result<()> {
-        let announced = self
-            .head
-            .content_length()
-            .filter(|_| self.stage == Stage::Body);
-        let short = announced.is_some_and(|length| self.written < length);
-        if short && !self.is_head_request && self.head.body_allowed(false) {
+        if self.written < self.most && self.most < u64::MAX {
             return Err(invalid("the body is shorter than its Content-Length"));
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! What a loop takes and how long it waits.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,6 +78,12 @@ fn print(incident: &Incident) {
 }
 
 impl Settings {
+    /// Tells whoever wants to know of an incident.
+    pub(crate) fn tell(&self, incident: &Incident) {
+        // A report that panics must not cost the loop.
+        let _ = catch_unwind(AssertUnwindSafe(|| (self.report)(incident)));
+    }
+
     /// The defaults.
     pub fn new() -> Settings {
         Settings::default()

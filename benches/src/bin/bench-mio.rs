@@ -1,4 +1,4 @@
-//! `fcgi-mio` under load: small and large answers from a closure, uploads by a task.
+//! `fcgi-mio` under load: small and large answers whole, uploads by a task.
 
 #![forbid(unsafe_code)]
 
@@ -12,63 +12,62 @@ fn main() -> io::Result<()> {
     let arguments = Arguments::from_env().map_err(io::Error::other)?;
     let server = Server::inherited_or_bind(&arguments.listen)?
         .settings(Settings::new().idle_timeout(Duration::from_secs(3600)));
-    let mut left = Left {
-        requests: arguments.requests,
+    let app = App {
+        // Lives as long as the process.
+        body: match arguments.workload {
+            Workload::Body(length) => Some(body(length).leak()),
+            Workload::Page | Workload::Upload => None,
+        },
+        takes_uploads: arguments.workload == Workload::Upload,
+        left: arguments.requests,
         handle: server.handle(),
     };
-    match arguments.workload {
-        Workload::Page => server.serve(move |request, response| {
-            left.one_less();
-            response.header("Content-Type", "text/plain")?;
-            response.write(request.param(PARAM).unwrap_or_default())?;
-            response.write(TEXT)
-        }),
-        Workload::Body(length) => {
-            // Lives as long as the process.
-            let body: &'static [u8] = body(length).leak();
-            server.serve(move |_, response| {
-                left.one_less();
-                response.header("Content-Type", "text/plain")?;
-                response.body(body)
-            })
-        }
-        Workload::Upload => server.run(Uploads(left)),
-    }
+    server.run(app)
 }
 
-/// Stops the server when enough was served.
-struct Left {
-    requests: Option<u64>,
+struct App {
+    body: Option<&'static [u8]>,
+    takes_uploads: bool,
+    /// After how many requests to stop.
+    left: Option<u64>,
     handle: Handle,
 }
 
-impl Left {
+impl App {
+    /// Stops the server when enough was served.
     fn one_less(&mut self) {
-        if let Some(requests) = &mut self.requests {
-            *requests = requests.saturating_sub(1);
-            if *requests == 0 {
+        if let Some(left) = &mut self.left {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
                 self.handle.stop(Duration::from_secs(1));
             }
         }
     }
 }
 
-struct Uploads(Left);
-
-struct Upload(u64);
-
-impl Service for Uploads {
+impl Service for App {
     type Task = Upload;
 
     fn begin(&mut self, _: &Request<'_>) -> Plan<Upload> {
-        self.0.one_less();
-        Plan::Stream(Upload(0))
+        self.one_less();
+        if self.takes_uploads {
+            Plan::Stream(Upload(0))
+        } else {
+            Plan::Whole
+        }
     }
 
-    fn whole(&mut self, _: &Request<'_>, _: &mut Response<'_>) -> io::Result<()> {
-        Err(io::Error::other("every request streams"))
+    fn whole(&mut self, request: &Request<'_>, response: &mut Response<'_>) -> io::Result<()> {
+        response.header("Content-Type", "text/plain")?;
+        if let Some(body) = self.body {
+            return response.body(body);
+        }
+        response.write(request.param(PARAM).unwrap_or_default())?;
+        response.write(TEXT)
     }
 }
+
+struct Upload(u64);
 
 impl Task for Upload {
     fn input(&mut self, bytes: &[u8], _: &mut Response<'_>) -> io::Result<()> {

@@ -135,14 +135,13 @@ impl<'a> Params<'a> {
             };
             // Both names have a length that few others have; the first of each counts.
             if lengths.name == b"CONTENT_LENGTH".len() {
-                match lengths.pair(self.stream) {
-                    Some(pair) if pair.name == b"CONTENT_LENGTH" => {
-                        length = length.or(Some(pair.value));
-                    }
-                    Some(pair) if pair.name == b"REQUEST_METHOD" => {
-                        method = method.or(Some(pair.value));
-                    }
-                    _ => {}
+                let Some(pair) = lengths.pair(self.stream) else {
+                    break;
+                };
+                if pair.name == b"CONTENT_LENGTH" {
+                    length = length.or(Some(pair.value));
+                } else if pair.name == b"REQUEST_METHOD" {
+                    method = method.or(Some(pair.value));
                 }
                 if length.is_some() && method.is_some() {
                     break;

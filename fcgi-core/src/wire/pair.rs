@@ -2,7 +2,6 @@
 
 use core::fmt;
 
-use nom::number::complete::be_u32;
 use nom::{IResult, Parser};
 
 /// The longest name or value that a length can say, in bytes: 2³¹ − 1.
@@ -39,7 +38,10 @@ pub struct Pair<'a> {
 pub fn length(input: &[u8]) -> IResult<&[u8], u32, ()> {
     match input {
         [short @ ..0x80, rest @ ..] => Ok((rest, u32::from(*short))),
-        _ => be_u32.map(|long| long & MAX_LENGTH).parse(input),
+        _ => {
+            let (long, rest) = input.split_first_chunk().ok_or(CUT)?;
+            Ok((rest, u32::from_be_bytes(*long) & MAX_LENGTH))
+        }
     }
 }
 
@@ -56,11 +58,15 @@ pub fn pair(input: &[u8]) -> IResult<&[u8], Pair<'_>, ()> {
             split(rest, usize::from(*name), usize::from(*value))
         }
         [] => Err(CUT),
-        _ => {
-            let (rest, (name, value)) = long_lengths(input)?;
-            split(rest, name, value)
-        }
+        _ => long_pair(input),
     }
+}
+
+/// [`pair`] when one of the lengths has four bytes.
+#[cold]
+fn long_pair(input: &[u8]) -> IResult<&[u8], Pair<'_>, ()> {
+    let (rest, (name, value)) = long_lengths(input)?;
+    split(rest, name, value)
 }
 
 /// The pair in front of what follows it.
@@ -115,7 +121,7 @@ impl Lengths {
     }
 }
 
-/// [`Lengths::at`] when one of the two has four bytes.
+/// [`Lengths::at`] when one of the two has four bytes; apart, to keep what is inlined small.
 #[cold]
 fn long_lengths_at(stream: &[u8], at: usize) -> Option<Lengths> {
     let (rest, (name, value)) = long_lengths(stream.get(at..)?).ok()?;
@@ -124,8 +130,8 @@ fn long_lengths_at(stream: &[u8], at: usize) -> Option<Lengths> {
     Some(Lengths { start, name, end })
 }
 
-/// The lengths of a pair when one of them has four bytes; apart, to keep what is inlined small.
-#[cold]
+/// The lengths of a pair when one of them has four bytes.
+#[inline]
 fn long_lengths(input: &[u8]) -> IResult<&[u8], (usize, usize), ()> {
     let (rest, (name, value)) = (length, length).parse(input)?;
     let name = usize::try_from(name).map_err(|_| CUT)?;
