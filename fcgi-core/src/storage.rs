@@ -6,7 +6,7 @@ use heapless::LenType;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StorageFull;
 
-/// Bytes that are appended at the end and read as one slice.
+/// Bytes that are appended at the end, read as one slice, and taken back from the end.
 ///
 /// `heapless::Vec<u8, N>` and `heapless::VecView<u8>` implement it with a fixed capacity; with the
 /// `alloc` feature `Vec<u8>` does, and grows as bytes arrive, never on a length's word.
@@ -21,6 +21,13 @@ pub trait Storage {
     /// All bytes appended since the last [`clear`](Storage::clear).
     fn as_bytes(&self) -> &[u8];
 
+    /// The same bytes, to be changed where they lie.
+    fn as_mut_bytes(&mut self) -> &mut [u8];
+
+    /// Forgets the bytes from `length` on and keeps the room for them; does nothing if there are no
+    /// more than that.
+    fn truncate(&mut self, length: usize);
+
     /// Forgets the bytes and keeps the room for them.
     fn clear(&mut self);
 }
@@ -32,6 +39,14 @@ impl<S: Storage + ?Sized> Storage for &mut S {
 
     fn as_bytes(&self) -> &[u8] {
         (**self).as_bytes()
+    }
+
+    fn as_mut_bytes(&mut self) -> &mut [u8] {
+        (**self).as_mut_bytes()
+    }
+
+    fn truncate(&mut self, length: usize) {
+        (**self).truncate(length);
     }
 
     fn clear(&mut self) {
@@ -52,6 +67,14 @@ where
         self.as_slice()
     }
 
+    fn as_mut_bytes(&mut self) -> &mut [u8] {
+        self.as_mut_slice()
+    }
+
+    fn truncate(&mut self, length: usize) {
+        heapless::vec::VecInner::truncate(self, length);
+    }
+
     fn clear(&mut self) {
         heapless::vec::VecInner::clear(self);
     }
@@ -70,6 +93,14 @@ impl Storage for alloc::vec::Vec<u8> {
 
     fn as_bytes(&self) -> &[u8] {
         self.as_slice()
+    }
+
+    fn as_mut_bytes(&mut self) -> &mut [u8] {
+        self.as_mut_slice()
+    }
+
+    fn truncate(&mut self, length: usize) {
+        alloc::vec::Vec::truncate(self, length);
     }
 
     fn clear(&mut self) {

@@ -19,6 +19,14 @@ impl Storage for Growing {
         &self.0
     }
 
+    fn as_mut_bytes(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+
+    fn truncate(&mut self, length: usize) {
+        self.0.truncate(length);
+    }
+
     fn clear(&mut self) {
         self.0.clear();
     }

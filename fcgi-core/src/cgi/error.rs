@@ -2,6 +2,8 @@
 
 use core::{error, fmt};
 
+use crate::form::cookie::CookieError;
+
 /// Why [`ResponseHead`](super::ResponseHead) did not take a field; the head is as it was before.
 ///
 /// Positions are byte offsets in what was given; the bytes themselves are not kept, so that the
@@ -44,8 +46,23 @@ pub enum HeadError {
     /// The field speaks of the HTTP connection, which belongs to the web server (RFC 3875 §6.3.4,
     /// RFC 9110 §7.6.1).
     HopByHop,
-    /// The storage has no room for the field. Later fields are not taken either, also shorter
-    /// ones, until the head is cleared.
+    /// A client is not redirected by this status: 301, 302, 303, 307 and 308 do so (RFC 9110
+    /// §15.4).
+    NotRedirect,
+    /// A `Location` has a byte that no URI has there, or a `%` without two digits (RFC 3986 §2).
+    Uri {
+        /// Which byte of it, from 0.
+        at: usize,
+    },
+    /// A local redirect can have no other field and no status (RFC 3875 §6.2.2).
+    NotAlone,
+    /// A path of the web server does not begin with one `/`: it is relative, or the name of a host.
+    RelativePath,
+    /// A path of the web server has a segment `..`.
+    ParentPath,
+    /// A client would not take the cookie.
+    Cookie(CookieError),
+    /// The storage has no room for the field; a shorter one may still fit.
     StorageFull,
 }
 
@@ -75,6 +92,12 @@ impl fmt::Display for HeadError {
             Self::HopByHop => {
                 f.write_str("response field is about the connection, which the web server owns")
             }
+            Self::NotRedirect => f.write_str("status is none that redirects a client"),
+            Self::Uri { at } => write!(f, "byte {at} of a location is not allowed in a uri"),
+            Self::NotAlone => f.write_str("local redirect beside a status or another field"),
+            Self::RelativePath => f.write_str("path does not begin with one slash"),
+            Self::ParentPath => f.write_str("path leads to a parent directory"),
+            Self::Cookie(error) => error.fmt(f),
             Self::StorageFull => f.write_str("response head is larger than its storage"),
         }
     }
@@ -237,7 +260,7 @@ mod tests {
     use std::string::{String, ToString};
     use std::vec::Vec;
 
-    use super::{HeadError, ParseError};
+    use super::{CookieError, HeadError, ParseError};
 
     #[test]
     fn texts_are_one_line_lower_case_and_unique() {
@@ -252,6 +275,12 @@ mod tests {
             HeadError::EmptyValue { field },
             HeadError::Duplicate { field },
             HeadError::HopByHop,
+            HeadError::NotRedirect,
+            HeadError::Uri { at },
+            HeadError::NotAlone,
+            HeadError::RelativePath,
+            HeadError::ParentPath,
+            HeadError::Cookie(CookieError::HostPrefix),
             HeadError::StorageFull,
         ];
         let theirs = [
@@ -280,6 +309,6 @@ mod tests {
         }
         texts.sort();
         texts.dedup();
-        assert_eq!(texts.len(), 26);
+        assert_eq!(texts.len(), 32);
     }
 }

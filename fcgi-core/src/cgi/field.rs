@@ -19,28 +19,37 @@ pub(super) enum Known {
     /// Speaks of one HTTP connection, of which CGI knows nothing (RFC 9110 §7.6.1, RFC 3875
     /// §6.3.4).
     HopByHop,
+    /// Names what the web server is to send in place of a body.
+    Elsewhere,
     Other,
 }
 
-const KNOWN: [(&[u8], Known); 11] = [
-    (b"Status", Known::Status),
-    (b"Content-Type", Known::ContentType),
-    (b"Content-Length", Known::ContentLength),
-    (b"Location", Known::Location),
-    (b"Connection", Known::HopByHop),
-    (b"Keep-Alive", Known::HopByHop),
-    (b"Proxy-Connection", Known::HopByHop),
-    (b"TE", Known::HopByHop),
-    (b"Trailer", Known::HopByHop),
-    (b"Transfer-Encoding", Known::HopByHop),
-    (b"Upgrade", Known::HopByHop),
-];
-
 impl Known {
     pub(super) fn of(name: &[u8]) -> Self {
-        KNOWN
+        // The length leaves a few to be compared with.
+        let candidates: &[(&[u8], Known)] = match name.len() {
+            2 => &[(b"TE", Self::HopByHop)],
+            6 => &[(b"Status", Self::Status)],
+            7 => &[(b"Trailer", Self::HopByHop), (b"Upgrade", Self::HopByHop)],
+            8 => &[(b"Location", Self::Location)],
+            10 => &[
+                (b"Connection", Self::HopByHop),
+                (b"Keep-Alive", Self::HopByHop),
+                (b"X-Sendfile", Self::Elsewhere),
+            ],
+            12 => &[(b"Content-Type", Self::ContentType)],
+            14 => &[(b"Content-Length", Self::ContentLength)],
+            16 => &[
+                (b"Proxy-Connection", Self::HopByHop),
+                (b"X-Accel-Redirect", Self::Elsewhere),
+            ],
+            17 => &[(b"Transfer-Encoding", Self::HopByHop)],
+            _ => return Self::Other,
+        };
+        candidates
             .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            // Most are written as here, and compared by many bytes at once.
+            .find(|(known, _)| *known == name || known.eq_ignore_ascii_case(name))
             .map_or(Self::Other, |&(_, kind)| kind)
     }
 }
@@ -233,7 +242,20 @@ mod tests {
     #[test]
     fn names_and_targets() {
         assert_eq!(Known::of(b"content-TYPE"), Known::ContentType);
-        assert_eq!(Known::of(b"te"), Known::HopByHop);
+        for name in [
+            "te",
+            "trailer",
+            "upgrade",
+            "connection",
+            "keep-alive",
+            "proxy-connection",
+            "transfer-encoding",
+        ] {
+            assert_eq!(Known::of(name.as_bytes()), Known::HopByHop, "{name}");
+        }
+        assert_eq!(Known::of(b"x-accel-redirect"), Known::Elsewhere);
+        assert_eq!(Known::of(b"X-SendFile"), Known::Elsewhere);
+        assert_eq!(Known::of(b"X-Accel-Buffered"), Known::Other);
         assert_eq!(Known::of(b"Content-Types"), Known::Other);
         assert_eq!(Target::of(b"/"), Target::LocalPath);
         assert_eq!(Target::of(b"//host/"), Target::NetworkPath);

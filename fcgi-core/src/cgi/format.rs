@@ -10,13 +10,15 @@ use crate::storage::{Storage, StorageFull};
 ///
 /// What is added is checked at once, so that no value can start a field or a body of its own, and
 /// is kept as lines in `S`. [`write`](Self::write) puts the whole head out, and
-/// [`clear`](Self::clear) makes it ready for the next response.
+/// [`clear`](Self::clear) makes it ready for the next response. Until it is written it can be read
+/// and changed by the names of its fields, whose case does not matter.
 ///
 /// | rule | § |
 /// |---|---|
 /// | names are tokens; values have no control characters but TAB | RFC 9110 §5.1, §5.5 |
 /// | `Content-Type`, `Location`, `Content-Length` at most once | RFC 3875 §6.3 |
 /// | other names as often as they are added, each on a line of its own | RFC 9110 §5.3 |
+/// | [`set`](Self::set) puts one field in the place of all of its name | |
 /// | no fields about the HTTP connection | RFC 3875 §6.3.4 |
 /// | `Status` as a field sets the status; the last one set counts | RFC 3875 §6.3.3 |
 ///
@@ -41,27 +43,52 @@ use crate::storage::{Storage, StorageFull};
 /// ```
 #[derive(Debug, Clone)]
 pub struct ResponseHead<S> {
-    /// Whole lines up to `kept`; after a failed append perhaps the beginning of one more.
-    store: S,
-    facts: Facts,
+    /// Whole lines, each `name: value` and CRLF; among them at most one that begins with `Status`.
+    pub(super) store: S,
+    pub(super) facts: Facts,
 }
+
+/// How the line begins that has a status with a phrase of the application.
+pub(super) const STATUS_LINE: &[u8] = b"Status: ";
 
 /// What the fields say, so that no line has to be read again.
 #[derive(Debug, Clone, Copy, Default)]
-struct Facts {
-    kept: usize,
-    full: bool,
-    status: Option<Status>,
+pub(super) struct Facts {
+    pub(super) status: Option<Status>,
     /// Where in the store the status line with the phrase of the application is: start and end.
-    status_line: Option<(usize, usize)>,
-    /// Whether the store has status lines, those that no longer count among them.
-    has_status_lines: bool,
-    /// Kept as a number only; the store does not have it.
-    content_length: Option<u64>,
-    has_type: bool,
-    location: Option<Target>,
-    /// Whether there is a field beside those that have a member here.
-    has_others: bool,
+    pub(super) status_line: Option<(usize, usize)>,
+    /// Not in the store.
+    pub(super) content_length: Option<Length>,
+    pub(super) has_type: bool,
+    pub(super) location: Option<Target>,
+    /// How many fields let the web server send something in place of a body.
+    pub(super) elsewhere: usize,
+    /// How many fields there are beside those that have a member here.
+    pub(super) others: usize,
+}
+
+/// A Content-Length, as a number and in digits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Length {
+    bytes: u64,
+    digits: [u8; DIGITS],
+    start: usize,
+}
+
+impl Length {
+    pub(super) fn new(bytes: u64) -> Self {
+        let mut digits = [0; DIGITS];
+        let length = decimal::digits(bytes, &mut digits).len();
+        Self {
+            bytes,
+            digits,
+            start: DIGITS.saturating_sub(length),
+        }
+    }
+
+    pub(super) fn digits(&self) -> &[u8] {
+        self.digits.get(self.start..).unwrap_or_default()
+    }
 }
 
 impl<S: Storage> ResponseHead<S> {
@@ -96,7 +123,7 @@ impl<S: Storage> ResponseHead<S> {
     /// understand that: lighttpd passes it on, nginx takes it for the response.
     pub fn set_status(&mut self, status: Status) {
         self.facts.status = Some(status);
-        self.facts.status_line = None;
+        self.drop_status_line();
     }
 
     /// Sets the status with a reason phrase of your own, the registered one if it is empty.
@@ -125,26 +152,17 @@ impl<S: Storage> ResponseHead<S> {
         self.put(name.as_ref(), value.as_ref())
     }
 
-    /// Announces the number of bytes of the body, as `add("Content-Length", …)` does.
-    ///
-    /// # Errors
-    ///
-    /// [`HeadError::Duplicate`] when it was announced before.
-    pub fn set_content_length(&mut self, length: u64) -> Result<(), HeadError> {
-        if self.facts.content_length.is_some() {
-            return Err(HeadError::Duplicate {
-                field: "content-length",
-            });
-        }
-        self.facts.content_length = Some(length);
-        Ok(())
+    /// Announces the number of bytes of the body, as `set("Content-Length", …)` does; the last one
+    /// set counts.
+    pub fn set_content_length(&mut self, length: u64) {
+        self.facts.content_length = Some(Length::new(length));
     }
 
     /// The number of bytes of body that the application announced, which it then has to keep to:
     /// a body of another length breaks the connection between web server and client.
     #[must_use]
     pub fn content_length(&self) -> Option<u64> {
-        self.facts.content_length
+        self.facts.content_length.map(|length| length.bytes)
     }
 
     /// The status that the client will see: the one that was set, else 302 beside a `Location`,
@@ -163,10 +181,14 @@ impl<S: Storage> ResponseHead<S> {
     /// - for 1xx, 204 and 304 (RFC 9112 §6.3);
     /// - for HEAD, which the caller knows: `is_head`;
     /// - when `Location` is all there is: redirects have a document only together with a status
-    ///   (RFC 3875 §6.2.2, §6.2.3). Set 302 or another status to send one.
+    ///   (RFC 3875 §6.2.2, §6.2.3). Set 302 or another status to send one;
+    /// - beside `X-Accel-Redirect` or `X-Sendfile`: the web server sends something else.
     #[must_use]
     pub fn body_allowed(&self, is_head: bool) -> bool {
-        !is_head && !self.is_bare_redirect() && self.status().allows_body()
+        !is_head
+            && !self.is_bare_redirect()
+            && self.facts.elsewhere == 0
+            && self.status().allows_body()
     }
 
     /// Appends the head and the empty line after it to `out`.
@@ -186,6 +208,8 @@ impl<S: Storage> ResponseHead<S> {
     /// - A web server that finds no type may guess one, and with `text/html` it would let every
     ///   body run scripts (CVE-2020-24553 in Go). So there is always a type; only a `Location` that
     ///   is bare or comes with `Content-Length: 0` needs none.
+    /// - Nor does a response that the web server sends from elsewhere: it knows the type of its
+    ///   file. `Status: 200 OK` is written then, as a head needs something of CGI (§6.3).
     ///
     /// # Errors
     ///
@@ -196,7 +220,7 @@ impl<S: Storage> ResponseHead<S> {
         if let Some(length) = self.facts.content_length {
             if self.status().allows_length() {
                 out.append(b"Content-Length: ")?;
-                out.append(decimal::digits(length, &mut [0; DIGITS]))?;
+                out.append(length.digits())?;
                 out.append(b"\r\n")?;
             }
         }
@@ -207,44 +231,46 @@ impl<S: Storage> ResponseHead<S> {
     }
 
     fn put(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
-        if name.is_empty() {
-            return Err(HeadError::EmptyName);
-        }
-        if let Some(at) = name.iter().position(|&byte| !is_token(byte)) {
-            return Err(HeadError::Name { at });
-        }
-        if let Some(at) = bad_text(value) {
-            return Err(HeadError::Value { at });
-        }
-        let value = trim_blanks(value);
-        match Known::of(name) {
-            Known::Status => {
-                let (_, (status, reason)) =
-                    status_and_reason(value).map_err(|_| HeadError::Status)?;
-                self.put_status(status, reason)
-            }
+        let (known, value) = checked(name, value)?;
+        match known {
+            Known::Status => self.put_status_field(value),
             Known::ContentLength => {
-                self.set_content_length(decimal::parse(value).ok_or(HeadError::ContentLength)?)
+                let length = decimal::parse(value).ok_or(HeadError::ContentLength)?;
+                check_single("content-length", self.facts.content_length.is_some())?;
+                self.set_content_length(length);
+                Ok(())
             }
             Known::HopByHop => Err(HeadError::HopByHop),
             Known::ContentType => {
-                check_single("content-type", value, self.facts.has_type)?;
+                check_single("content-type", self.facts.has_type)?;
+                check_value("content-type", value)?;
                 self.store_line(&[name, b": ", value, b"\r\n"])?;
                 self.facts.has_type = true;
                 Ok(())
             }
             Known::Location => {
-                check_single("location", value, self.facts.location.is_some())?;
+                check_single("location", self.facts.location.is_some())?;
+                check_value("location", value)?;
                 self.store_line(&[name, b": ", value, b"\r\n"])?;
                 self.facts.location = Some(Target::of(value));
                 Ok(())
             }
+            Known::Elsewhere => {
+                self.store_line(&[name, b": ", value, b"\r\n"])?;
+                self.facts.elsewhere = self.facts.elsewhere.saturating_add(1);
+                Ok(())
+            }
             Known::Other => {
                 self.store_line(&[name, b": ", value, b"\r\n"])?;
-                self.facts.has_others = true;
+                self.facts.others = self.facts.others.saturating_add(1);
                 Ok(())
             }
         }
+    }
+
+    pub(super) fn put_status_field(&mut self, value: &[u8]) -> Result<(), HeadError> {
+        let (_, (status, reason)) = status_and_reason(value).map_err(|_| HeadError::Status)?;
+        self.put_status(status, reason)
     }
 
     fn put_status(&mut self, status: Status, reason: &[u8]) -> Result<(), HeadError> {
@@ -256,52 +282,47 @@ impl<S: Storage> ResponseHead<S> {
             self.set_status(status);
             return Ok(());
         }
-        let start = self.facts.kept;
         let mut digits = [0; DIGITS];
         let code = decimal::digits(status.code().into(), &mut digits);
-        self.store_line(&[b"Status: ", code, b" ", reason, b"\r\n"])?;
+        self.store_line(&[STATUS_LINE, code, b" ", reason, b"\r\n"])?;
         self.facts.status = Some(status);
-        self.facts.status_line = Some((start, self.facts.kept));
-        self.facts.has_status_lines = true;
+        self.find_status_line();
         Ok(())
     }
 
-    /// Appends one line. A part of it may stay behind in `store` when there is no room for all, as
-    /// bytes cannot be taken back from a `Storage`; so nothing is appended after that.
-    fn store_line(&mut self, parts: &[&[u8]]) -> Result<(), HeadError> {
-        if self.facts.full {
-            return Err(HeadError::StorageFull);
-        }
+    /// Appends one line, or nothing.
+    pub(super) fn store_line(&mut self, parts: &[&[u8]]) -> Result<(), HeadError> {
+        let before = self.store.as_bytes().len();
         for part in parts {
             if self.store.append(part).is_err() {
-                self.facts.full = true;
+                self.store.truncate(before);
                 return Err(HeadError::StorageFull);
             }
         }
-        self.facts.kept = self.store.as_bytes().len();
         Ok(())
-    }
-
-    fn lines(&self) -> &[u8] {
-        self.store
-            .as_bytes()
-            .get(..self.facts.kept)
-            .unwrap_or_default()
     }
 
     /// `Location` and nothing else, for the web server to make a redirect of.
     fn is_bare_redirect(&self) -> bool {
-        matches!(self.facts.location, Some(Target::LocalPath | Target::Uri))
-            && self.facts.status.is_none()
+        matches!(self.facts.location, Some(Target::LocalPath | Target::Uri)) && self.is_alone()
+    }
+
+    /// Whether nothing is beside `Location`.
+    pub(super) fn is_alone(&self) -> bool {
+        self.facts.status.is_none()
             && self.facts.content_length.is_none()
             && !self.facts.has_type
-            && !self.facts.has_others
+            && self.facts.elsewhere == 0
+            && self.facts.others == 0
     }
 
     fn needs_type(&self) -> bool {
         let no_document = self.facts.location.is_some()
-            && (self.is_bare_redirect() || self.facts.content_length == Some(0));
-        !self.facts.has_type && !no_document && self.status().allows_body()
+            && (self.is_bare_redirect() || self.content_length() == Some(0));
+        !self.facts.has_type
+            && self.facts.elsewhere == 0
+            && !no_document
+            && self.status().allows_body()
     }
 
     fn write_status<O: Storage + ?Sized>(&self, out: &mut O) -> Result<(), StorageFull> {
@@ -309,10 +330,12 @@ impl<S: Storage> ResponseHead<S> {
             return out.append(self.lines().get(start..end).unwrap_or_default());
         }
         let status = self.status();
-        if self.is_bare_redirect() || (status == Status::OK && self.facts.location.is_none()) {
+        let has_cgi_field = self.facts.elsewhere == 0 || self.facts.has_type;
+        let is_implied = status == Status::OK && self.facts.location.is_none() && has_cgi_field;
+        if is_implied || self.is_bare_redirect() {
             return Ok(());
         }
-        out.append(b"Status: ")?;
+        out.append(STATUS_LINE)?;
         out.append(decimal::digits(status.code().into(), &mut [0; DIGITS]))?;
         if !status.reason().is_empty() {
             out.append(b" ")?;
@@ -322,22 +345,43 @@ impl<S: Storage> ResponseHead<S> {
     }
 
     fn write_fields<O: Storage + ?Sized>(&self, out: &mut O) -> Result<(), StorageFull> {
-        if !self.facts.has_status_lines {
+        let Some((start, end)) = self.facts.status_line else {
             return out.append(self.lines());
-        }
-        self.lines()
-            .split_inclusive(|&byte| byte == b'\n')
-            .filter(|line| !line.starts_with(b"Status: "))
-            .try_for_each(|line| out.append(line))
+        };
+        out.append(self.lines().get(..start).unwrap_or_default())?;
+        out.append(self.lines().get(end..).unwrap_or_default())
+    }
+
+    pub(super) fn lines(&self) -> &[u8] {
+        self.store.as_bytes()
     }
 }
 
-fn check_single(field: &'static str, value: &[u8], was_set: bool) -> Result<(), HeadError> {
-    if was_set {
-        Err(HeadError::Duplicate { field })
-    } else if value.is_empty() {
-        Err(HeadError::EmptyValue { field })
-    } else {
-        Ok(())
+/// What kind of field it is, and its value without the blanks around it.
+#[inline]
+pub(super) fn checked<'v>(name: &[u8], value: &'v [u8]) -> Result<(Known, &'v [u8]), HeadError> {
+    if name.is_empty() {
+        return Err(HeadError::EmptyName);
+    }
+    if let Some(at) = name.iter().position(|&byte| !is_token(byte)) {
+        return Err(HeadError::Name { at });
+    }
+    if let Some(at) = bad_text(value) {
+        return Err(HeadError::Value { at });
+    }
+    Ok((Known::of(name), trim_blanks(value)))
+}
+
+fn check_single(field: &'static str, was_set: bool) -> Result<(), HeadError> {
+    match was_set {
+        true => Err(HeadError::Duplicate { field }),
+        false => Ok(()),
+    }
+}
+
+pub(super) fn check_value(field: &'static str, value: &[u8]) -> Result<(), HeadError> {
+    match value.is_empty() {
+        true => Err(HeadError::EmptyValue { field }),
+        false => Ok(()),
     }
 }

@@ -150,7 +150,7 @@ impl Facts {
                 )
             }
             Known::HopByHop => return Ok(()),
-            Known::Other => {
+            Known::Elsewhere | Known::Other => {
                 self.has_others = true;
                 return Ok(());
             }

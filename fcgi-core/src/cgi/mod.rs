@@ -52,13 +52,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod edit;
 mod error;
 mod field;
 mod format;
 mod head;
 mod parse;
 mod ready;
+mod respond;
 mod status;
+mod uri;
 
 pub use error::{HeadError, ParseError};
 pub use field::Fields;
@@ -67,3 +70,4 @@ pub use head::{Head, Kind};
 pub use parse::{HeadLimits, HeadParser};
 pub use ready::error_response;
 pub use status::Status;
+pub use uri::escape_path;

@@ -19,7 +19,7 @@ macro_rules! ready {
 /// A complete response, head and body, for a request that cannot be served: what STDOUT has to
 /// carry, in a few hundred bytes at most.
 ///
-/// There is one for 400, 413, 431, 500 and 503; the last asks the client to come again in a
+/// There is one for 400, 413, 415, 431, 500 and 503; the last asks the client to come again in a
 /// second. Any other status gets the response of 500.
 ///
 /// ```
@@ -34,6 +34,7 @@ pub const fn error_response(status: Status) -> &'static [u8] {
     match status {
         Status::BAD_REQUEST => ready!("400 Bad Request", 16),
         Status::CONTENT_TOO_LARGE => ready!("413 Content Too Large", 22),
+        Status::UNSUPPORTED_MEDIA_TYPE => ready!("415 Unsupported Media Type", 27),
         Status::REQUEST_HEADER_FIELDS_TOO_LARGE => {
             ready!("431 Request Header Fields Too Large", 36)
         }
@@ -56,7 +57,7 @@ mod tests {
             let Some(status) = Status::new(code) else {
                 panic!("{code}");
             };
-            let own = matches!(code, 400 | 413 | 431 | 500 | 503);
+            let own = matches!(code, 400 | 413 | 415 | 431 | 500 | 503);
             let sent = if own {
                 status
             } else {

@@ -41,6 +41,9 @@ pub struct Encoded<'a> {
     escapes: Escapes,
 }
 
+/// In fewer bytes a loop has found everything before a search by vectors has begun.
+const SHORT: usize = 16;
+
 /// What counts as an escape.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Escapes {
@@ -204,6 +207,9 @@ impl Escapes {
             Self::Quoted => b'\\',
             Self::Percent => b'%',
         };
+        if bytes.len() < SHORT {
+            return bytes.iter().position(|&byte| byte == b'%' || byte == other);
+        }
         memchr2(b'%', other, bytes)
     }
 

@@ -4,7 +4,9 @@ use core::fmt::Write as _;
 
 use fcgi_core::cgi::{
     HeadError, HeadLimits, HeadParser, Kind, ParseError, ResponseHead, Status, error_response,
+    escape_path,
 };
+use fcgi_core::form::cookie::SetCookie;
 
 use crate::Input;
 use crate::sink::Sink;
@@ -33,15 +35,44 @@ fn format(status: Status, input: &Input<'_>, sink: &mut Sink) -> Result<(), Head
     for piece in input.pieces {
         head.add(input.name, piece)?;
     }
-    head.set_content_length(input.number.into())?;
+    head.set_content_length(input.number.into());
     sink.number(head.content_length().unwrap_or(0));
     sink.number(head.status().code());
     sink.number(head.body_allowed(input.number > 1));
     let mut out = Store::new();
     sink.number(head.write(&mut out).is_ok());
     sink.bytes(&out);
+    edit(status, &mut head, input, sink)?;
     head.clear();
     sink.bytes(&head.into_storage());
+    Ok(())
+}
+
+fn edit(
+    status: Status,
+    head: &mut ResponseHead<Store>,
+    input: &Input<'_>,
+    sink: &mut Sink,
+) -> Result<(), HeadError> {
+    for (name, value) in head.fields() {
+        sink.bytes(name);
+        sink.bytes(value);
+    }
+    sink.bytes(head.get(input.name).unwrap_or_default());
+    for value in head.get_all(input.name) {
+        sink.bytes(value);
+    }
+    head.set(input.name, input.value)?;
+    sink.number(head.remove(input.name));
+    let text = |bytes| core::str::from_utf8(bytes).unwrap_or_default();
+    head.set_cookie(&SetCookie::new(text(input.name), text(input.value)))?;
+    head.redirect(status, input.value)?;
+    head.local_redirect(input.value)?;
+    head.x_accel_redirect(input.value)?;
+    head.x_sendfile(input.value)?;
+    let mut escaped = Store::new();
+    sink.number(escape_path(input.value, &mut escaped).is_ok());
+    sink.bytes(&escaped);
     Ok(())
 }
 
