@@ -13,7 +13,7 @@ use slab::Slab;
 
 use crate::body::Body;
 use crate::counters::Cells;
-use crate::response::{final_status, head_error};
+use crate::response::{final_status, invalid};
 
 /// Completes one request later, from any thread; see [`Response::defer`](crate::Response::defer).
 ///
@@ -25,7 +25,7 @@ pub struct Deferred {
     shared: Arc<Shared>,
     place: Place,
     ticket: Ticket,
-    head: ResponseHead<Vec<u8>>,
+    pub(crate) head: ResponseHead<Vec<u8>>,
     app_status: u32,
     is_done: bool,
 }
@@ -92,7 +92,7 @@ impl Deferred {
     ///
     /// `InvalidInput` with a `HeadError` when CGI does not allow it.
     pub fn header(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> io::Result<()> {
-        self.head.add(name, value).map_err(head_error)
+        self.head.add(name, value).map_err(invalid)
     }
 
     /// What END_REQUEST says as appStatus (§5.5).

@@ -17,11 +17,15 @@
 //! | is small, and answered at once | a closure: [`Server::serve`], [`whole`] |
 //! | uploads or downloads much, or both at a time | a [`Task`], chosen in [`Service::begin`] |
 //! | needs work that takes time | [`Response::defer`]: a [`Deferred`] completes it from any thread |
+//! | has a form | [`Request::get`], [`post`](Request::post), [`cookies`](Request::cookies), [`files`](Request::files) |
+//! | has files of any size | [`form::Upload`], in a task |
 //!
 //! A body is copied by [`Response::write`], or sent from where it lies by [`Response::body`]:
 //! `&'static [u8]`, `Vec<u8>`, `Arc<[u8]>`, or pulled piece by piece from a [`Producer`].
 //!
-//! [`Server`] owns its `mio::Poll`; a [`Loop`] lives in one of yours.
+//! [`Server`] owns its `mio::Poll`, [`Loops`] run in as many threads as you like, and a [`Loop`]
+//! lives in a `Poll` of yours. [`web_server`] is the other side: requests to applications, sent
+//! from the same loop.
 //!
 //! # Many requests on one connection
 //!
@@ -53,6 +57,10 @@
 //! Deadlines (for parameters, bodies, writes and idle connections) cost no system call. A handler
 //! that computes keeps the whole loop waiting; a slow web server keeps only its own connection.
 //!
+//! # Features
+//!
+//! `http`, not on by default: requests and responses as the types of the `http` crate.
+//!
 //! # Platforms
 //!
 //! Linux is tested. Other unixes are provided for and untested. Windows is not supported.
@@ -64,9 +72,12 @@ mod connection;
 mod counters;
 mod deferred;
 mod event_loop;
+pub mod form;
 mod gather;
 mod hall;
 mod handle;
+#[cfg(feature = "http")]
+mod http;
 mod incident;
 mod intake;
 mod io_state;
@@ -74,6 +85,7 @@ mod loops;
 mod output;
 mod request;
 mod requests;
+mod respond;
 mod response;
 mod server;
 mod service;
@@ -86,6 +98,9 @@ pub use body::{Body, Chunk, Producer};
 pub use counters::Counters;
 pub use deferred::{Deferred, Gone};
 pub use event_loop::Loop;
+pub use fcgi_core::form::cookie::{SameSite, SetCookie};
+#[cfg(feature = "http")]
+pub use fcgi_http::RawUri;
 pub use handle::Handle;
 pub use incident::Incident;
 pub use loops::{Loops, Started};

@@ -4,7 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use fcgi_core::MAX_CONTENT;
-use fcgi_core::cgi::{HeadError, ResponseHead, Status};
+use fcgi_core::cgi::{ResponseHead, Status};
+pub(crate) use fcgi_http::invalid;
 
 use crate::body::{Body, Source};
 use crate::deferred::{Deferred, Place, Shared, Ticket};
@@ -213,8 +214,7 @@ impl Response<'_> {
     /// `InvalidInput` when the code has not three digits or is one of 1xx, or when the head is out
     /// already.
     pub fn status(&mut self, code: u16) -> io::Result<()> {
-        self.open_head()?;
-        self.out.head.set_status(final_status(code)?);
+        self.head()?.set_status(final_status(code)?);
         Ok(())
     }
 
@@ -223,11 +223,10 @@ impl Response<'_> {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` with a [`HeadError`] when CGI does not allow it, or when the head is out
+    /// `InvalidInput` with a [`HeadError`](fcgi_core::cgi::HeadError) when CGI does not allow it, or when the head is out
     /// already.
     pub fn header(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> io::Result<()> {
-        self.open_head()?;
-        self.out.head.add(name, value).map_err(head_error)
+        self.head()?.add(name, value).map_err(invalid)
     }
 
     /// From here on everything is sent as it is written; the program writes the head by itself, as
@@ -237,7 +236,7 @@ impl Response<'_> {
     ///
     /// `InvalidInput` when the head is out already.
     pub fn raw(&mut self) -> io::Result<()> {
-        self.open_head()?;
+        self.head()?;
         self.out.stage = Stage::Raw;
         Ok(())
     }
@@ -321,7 +320,7 @@ impl Response<'_> {
     ///
     /// `InvalidInput` when the head is out already, or when there is such a handle.
     pub fn defer(&mut self) -> io::Result<Deferred> {
-        self.open_head()?;
+        self.head()?;
         if self.out.ticket.is_some() || self.out.ended {
             return Err(invalid("the response is deferred or ended already"));
         }
@@ -339,11 +338,17 @@ impl Response<'_> {
         self.out.close(self.outbox)
     }
 
-    fn open_head(&self) -> io::Result<()> {
+    /// The head, while it can be changed.
+    pub(crate) fn head(&mut self) -> io::Result<&mut ResponseHead<Vec<u8>>> {
         match self.out.stage {
-            Stage::Head => Ok(()),
+            Stage::Head => Ok(&mut self.out.head),
             Stage::Body | Stage::Raw => Err(invalid("the head of the response is out already")),
         }
+    }
+
+    /// What was set of the head.
+    pub(crate) fn head_so_far(&self) -> &ResponseHead<Vec<u8>> {
+        &self.out.head
     }
 
     fn open_body(&self) -> io::Result<()> {
@@ -361,12 +366,4 @@ pub(crate) fn final_status(code: u16) -> io::Result<Status> {
     Status::new(code)
         .filter(|status| !status.is_informational())
         .ok_or_else(|| invalid("a final status is 200 to 999"))
-}
-
-pub(crate) fn head_error(error: HeadError) -> io::Error {
-    invalid(error)
-}
-
-pub(crate) fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, error)
 }

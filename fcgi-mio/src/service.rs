@@ -27,7 +27,8 @@ pub trait Service {
     ///
     /// # Errors
     ///
-    /// Any error gives the client a 500 and the web server an appStatus of 1.
+    /// Any error gives the client a 500, or the status of the [`FormError`](crate::form::FormError)
+    /// that it carries, and the web server an appStatus of 1.
     fn whole(&mut self, request: &Request<'_>, response: &mut Response<'_>) -> io::Result<()>;
 }
 
@@ -48,7 +49,7 @@ pub trait Task {
     ///
     /// # Errors
     ///
-    /// Any error ends the request, with a 500 if nothing was sent.
+    /// Any error ends the request; if nothing was sent, as [`Service::whole`] has it.
     fn input(&mut self, bytes: &[u8], response: &mut Response<'_>) -> io::Result<()>;
 
     /// The end of STDIN, and once more the end of DATA for a Filter.
@@ -58,8 +59,9 @@ pub trait Task {
     /// As [`input`](Task::input).
     fn input_end(&mut self, response: &mut Response<'_>) -> io::Result<()>;
 
-    /// There is room for output. Called again when what it wrote is on its way; not again before
-    /// the next input if it wrote nothing. A task that waits for something else than its input
+    /// There is room for output. Called as soon as the protocol allows an answer, for a Responder
+    /// before its input has ended; again when what it wrote is on its way; and not again before the
+    /// next input if it wrote nothing. A task that waits for something else than its input
     /// [defers](Response::defer) its response.
     ///
     /// # Errors

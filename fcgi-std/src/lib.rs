@@ -14,7 +14,9 @@
 //! - [`Server`]: where to listen, the rules, and the two ways to run: [`serve`](Server::serve)
 //!   calls a handler on worker threads, [`requests`](Server::requests) feeds a loop of your own.
 //!   [`Handle`] stops it gracefully.
-//! - [`Request`]: parameters, STDIN, DATA, STDOUT, STDERR, status and headers, exit status.
+//! - [`Request`]: parameters, STDIN, DATA, STDOUT, STDERR, exit status; the head of the response:
+//!   status, fields, redirects, cookies, dates, files that the web server sends.
+//! - [`form`]: queries, cookies, form bodies, uploads.
 //! - [`Incident`]: what only the operator can see.
 //! - [`web_server`]: the other side, for programs that send requests to applications.
 //!
@@ -31,16 +33,25 @@
 //!
 //! Every worker waits on the idle set when it has nothing else to do; the kernel wakes one of them
 //! for each connection that is ready. The protocol itself is the work of the crate `fcgi-core`.
+//!
+//! # Features
+//!
+//! None is on by default. `http`: requests and responses as the types of the `http` crate. `serde`:
+//! forms as types that derive `Deserialize`.
 
 mod advance;
 mod buffer;
 mod context;
+pub mod form;
+#[cfg(feature = "http")]
+mod http;
 mod incident;
 mod intake;
 mod params;
 mod poller;
 mod pool;
 mod request;
+mod respond;
 mod rules;
 mod server;
 mod session;
@@ -49,7 +60,10 @@ mod streams;
 pub mod web_server;
 mod workers;
 
+pub use fcgi_core::form::cookie::{SameSite, SetCookie};
 pub use fcgi_core::{ProtocolStatus, RequestId, Role};
+#[cfg(feature = "http")]
+pub use fcgi_http::RawUri;
 pub use fcgi_listen::{Address, Listener, Peer, WebServerAddrs};
 pub use incident::Incident;
 pub use params::Params;

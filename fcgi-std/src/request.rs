@@ -9,6 +9,7 @@ use fcgi_core::cgi::{Status, error_response};
 use fcgi_core::{RequestId, Role};
 use fcgi_listen::Peer;
 
+use crate::form::Forms;
 use crate::intake::{Admission, Ready};
 use crate::params::Params;
 use crate::pool::Pool;
@@ -44,7 +45,8 @@ pub struct Request {
     id: RequestId,
     role: Role,
     app_status: u32,
-    link: Link,
+    pub(crate) link: Link,
+    pub(crate) forms: Forms,
     pool: Arc<Pool>,
     /// Gives the request's place back when it has ended.
     admission: Option<Admission>,
@@ -82,6 +84,7 @@ impl Request {
             role,
             app_status: 0,
             link,
+            forms: Forms::default(),
             pool,
             admission: Some(admission),
         }
@@ -156,15 +159,15 @@ impl Request {
         self.link.session.lock().is_given_up()
     }
 
-    /// Answers with a ready response if nothing was sent, and reports failure. The request is over
-    /// then.
-    pub(crate) fn fail(&mut self) {
+    /// Answers with the ready response of this status if nothing was sent, and reports failure. The
+    /// request is over then.
+    pub(crate) fn fail(&mut self, status: Status) {
         if self.stdout.is_unsent() {
             let too_long = self.link.session.lock().body_too_long;
             let status = if too_long {
                 Status::CONTENT_TOO_LARGE
             } else {
-                Status::INTERNAL_SERVER_ERROR
+                status
             };
             self.stdout.replace(error_response(status));
         }
@@ -203,7 +206,7 @@ impl Request {
 impl Drop for Request {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.fail();
+            self.fail(Status::INTERNAL_SERVER_ERROR);
         } else {
             // Whoever wants to know calls `finish`.
             let _ = self.end();

@@ -1,8 +1,11 @@
 //! What a server takes and how long it waits.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use fcgi_core::params::Limits;
+
+use crate::form;
 
 /// The settings of a running server; [`Server`](crate::Server) documents each.
 #[derive(Clone, Debug)]
@@ -20,6 +23,8 @@ pub(crate) struct Rules {
     pub(crate) read_ahead: usize,
     pub(crate) drain_bytes: usize,
     pub(crate) drain_timeout: Duration,
+    pub(crate) forms: form::Limits,
+    pub(crate) spool_directory: Option<PathBuf>,
 }
 
 /// A longer time cannot be told from eternity, and could not be added to a moment.
@@ -41,6 +46,8 @@ impl Default for Rules {
             read_ahead: 1024 * 1024,
             drain_bytes: 1024 * 1024,
             drain_timeout: Duration::from_secs(2),
+            forms: form::Limits::default(),
+            spool_directory: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A server: listeners, rules, and the ways to run it.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -264,6 +265,19 @@ impl Server {
         self
     }
 
+    /// How much of a form is taken; see [`form::Limits`](crate::form::Limits).
+    pub fn form_limits(mut self, limits: crate::form::Limits) -> Server {
+        self.rules.forms = limits;
+        self
+    }
+
+    /// The directory in which large files of forms are kept while their requests run; the system's
+    /// one for temporary files unless set ([`std::env::temp_dir`]), which may be in memory.
+    pub fn spool_directory(mut self, directory: impl Into<PathBuf>) -> Server {
+        self.rules.spool_directory = Some(directory.into());
+        self
+    }
+
     /// Who may connect; what FCGI_WEB_SERVER_ADDRS says unless set (§3.2).
     pub fn allow(mut self, web_servers: WebServerAddrs) -> Server {
         self.allowed = Some(web_servers);
@@ -283,8 +297,8 @@ impl Server {
     /// [`handle`](Server::handle).
     ///
     /// When the handler returns, the request is ended. When it returns an error or panics, the
-    /// client gets a 500 if nothing was sent yet, the web server an appStatus of 1, and the
-    /// incident is reported; the thread goes on.
+    /// client gets a 500 if nothing was sent yet (for a [`form::Error`](crate::form::Error) its
+    /// status), the web server an appStatus of 1, and the incident is reported; the thread goes on.
     ///
     /// # Errors
     ///

@@ -3,7 +3,8 @@
 use std::io::{self, BufRead, Read, Write};
 use std::sync::Arc;
 
-use fcgi_core::cgi::{HeadError, ResponseHead, Status};
+use fcgi_core::cgi::{ResponseHead, Status};
+use fcgi_http::invalid;
 
 use crate::context::Context;
 use crate::session::{InputStream, OutputStream, Session};
@@ -209,13 +210,17 @@ enum Stage {
 /// takes.
 const COLLECT: usize = fcgi_core::MAX_CONTENT;
 
+/// Room in bytes that most heads and small answers do with, so that neither grows step by step.
+const USUAL_HEAD: usize = 256;
+const USUAL_ANSWER: usize = 1024;
+
 impl Stdout {
     pub(crate) fn new(link: Link, is_head_request: bool) -> Stdout {
         Stdout {
             link,
-            head: ResponseHead::new(Vec::new()),
+            head: ResponseHead::new(Vec::with_capacity(USUAL_HEAD)),
             stage: Stage::Head,
-            buffer: Vec::new(),
+            buffer: Vec::with_capacity(USUAL_ANSWER),
             is_head_request,
             written: 0,
             sent: false,
@@ -229,10 +234,9 @@ impl Stdout {
     /// `InvalidInput` when the code has not three digits or is one of 1xx, or when the head is out
     /// already.
     pub fn status(&mut self, code: u16) -> io::Result<()> {
-        self.open_head()?;
+        let head = self.head()?;
         let status = Status::new(code).filter(|status| !status.is_informational());
-        self.head
-            .set_status(status.ok_or_else(|| invalid("a final status is 200 to 999"))?);
+        head.set_status(status.ok_or_else(|| invalid("a final status is 200 to 999"))?);
         Ok(())
     }
 
@@ -241,13 +245,10 @@ impl Stdout {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` with a [`HeadError`] when CGI does not allow it, or when the head is out
+    /// `InvalidInput` with a [`HeadError`](fcgi_core::cgi::HeadError) when CGI does not allow it, or when the head is out
     /// already.
     pub fn header(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> io::Result<()> {
-        self.open_head()?;
-        self.head
-            .add(name, value)
-            .map_err(|error: HeadError| invalid(error))
+        self.head()?.add(name, value).map_err(invalid)
     }
 
     /// From here on everything is sent as it is written; the program writes the head by itself.
@@ -256,16 +257,22 @@ impl Stdout {
     ///
     /// `InvalidInput` when the head is out already.
     pub fn raw(&mut self) -> io::Result<()> {
-        self.open_head()?;
+        self.head()?;
         self.stage = Stage::Raw;
         Ok(())
     }
 
-    fn open_head(&self) -> io::Result<()> {
+    /// The head, while it can be changed.
+    pub(crate) fn head(&mut self) -> io::Result<&mut ResponseHead<Vec<u8>>> {
         match self.stage {
-            Stage::Head => Ok(()),
+            Stage::Head => Ok(&mut self.head),
             Stage::Body | Stage::Raw => Err(invalid("the head of the response is out already")),
         }
+    }
+
+    /// What was set of the head.
+    pub(crate) fn head_so_far(&self) -> &ResponseHead<Vec<u8>> {
+        &self.head
     }
 
     /// Formats the head if that was not done yet.
@@ -378,8 +385,4 @@ impl Write for Stdout {
         self.send_buffer()?;
         self.link.session.drain_outbox(0, &self.link.context.rules)
     }
-}
-
-fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, error)
 }

@@ -7,8 +7,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fcgi_core::cgi::Status;
 use fcgi_listen::{AcceptAction, Listener};
 
+use crate::form;
 use crate::incident::Incident;
 use crate::pool::{Next, Pool};
 use crate::request::Request;
@@ -129,6 +131,7 @@ where
 
     fn handle(&self, request: &mut Request) {
         let id = request.id();
+        let mut status = Status::INTERNAL_SERVER_ERROR;
         let incident = match catch_unwind(AssertUnwindSafe(|| (self.handler)(request))) {
             Ok(Ok(())) => match request.end() {
                 Ok(()) => return,
@@ -136,13 +139,16 @@ where
                 Err(error) => Incident::HandlerFailed { id, error },
             },
             Ok(Err(error)) if request.is_given_up() => Incident::Abandoned { id, error },
-            Ok(Err(error)) => Incident::HandlerFailed { id, error },
+            Ok(Err(error)) => {
+                status = form::Error::status_of(&error).unwrap_or(status);
+                Incident::HandlerFailed { id, error }
+            }
             Err(panic) => Incident::HandlerPanicked {
                 id,
                 message: message(panic.as_ref()),
             },
         };
-        request.fail();
+        request.fail(status);
         self.pool.context().report(&incident);
     }
 

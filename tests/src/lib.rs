@@ -35,3 +35,4 @@ pub mod nginx;
 pub mod nginx_request;
 pub mod pattern;
 pub mod process;
+pub mod responses;

@@ -18,8 +18,12 @@ mod heads;
 mod leaving;
 #[path = "nginx/mio_examples.rs"]
 mod mio_examples;
+#[path = "nginx/mio_form.rs"]
+mod mio_form;
 #[path = "nginx/refusals.rs"]
 mod refusals;
+#[path = "nginx/respond.rs"]
+mod respond;
 #[path = "nginx/site.rs"]
 mod site;
 #[path = "nginx/stop.rs"]

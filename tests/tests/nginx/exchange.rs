@@ -2,7 +2,9 @@
 
 use std::io::{self, Read, Write};
 use std::thread;
+use std::time::SystemTime;
 
+use fcgi_core::form::cookie::SetCookie;
 use fcgi_core::params::Params;
 use fcgi_listen::Peer;
 use fcgi_mio::{Body, Chunk, Plan, Producer, Response, Service, Task};
@@ -23,6 +25,30 @@ pub(crate) trait Exchange {
 
     /// Adds a field to the head of the response.
     fn header(&mut self, name: &str, value: &[u8]) -> io::Result<()>;
+
+    /// Sends the client to another place.
+    fn redirect(&mut self, status: u16, location: &str) -> io::Result<()>;
+
+    /// Lets the web server serve another path.
+    fn local_redirect(&mut self, path: &str) -> io::Result<()>;
+
+    /// Adds a cookie.
+    fn set_cookie(&mut self, cookie: &SetCookie<'_>) -> io::Result<()>;
+
+    /// Says when the response was last changed.
+    fn last_modified(&mut self, time: SystemTime) -> io::Result<()>;
+
+    /// Says until when the response is fresh.
+    fn expires(&mut self, time: SystemTime) -> io::Result<()>;
+
+    /// Lets nginx send what it has.
+    fn x_accel_redirect(&mut self, path: &str) -> io::Result<()>;
+
+    /// 304.
+    fn not_modified(&mut self) -> io::Result<()>;
+
+    /// 204.
+    fn no_content(&mut self) -> io::Result<()>;
 
     /// The head is written as a part of the body.
     fn raw(&mut self) -> io::Result<()>;
@@ -85,6 +111,38 @@ impl Exchange for fcgi_std::Request {
         fcgi_std::Request::header(self, name, value)
     }
 
+    fn redirect(&mut self, status: u16, location: &str) -> io::Result<()> {
+        fcgi_std::Request::redirect(self, status, location)
+    }
+
+    fn local_redirect(&mut self, path: &str) -> io::Result<()> {
+        fcgi_std::Request::local_redirect(self, path)
+    }
+
+    fn set_cookie(&mut self, cookie: &SetCookie<'_>) -> io::Result<()> {
+        fcgi_std::Request::set_cookie(self, cookie)
+    }
+
+    fn last_modified(&mut self, time: SystemTime) -> io::Result<()> {
+        fcgi_std::Request::last_modified(self, time)
+    }
+
+    fn expires(&mut self, time: SystemTime) -> io::Result<()> {
+        fcgi_std::Request::expires(self, time)
+    }
+
+    fn x_accel_redirect(&mut self, path: &str) -> io::Result<()> {
+        fcgi_std::Request::x_accel_redirect(self, path)
+    }
+
+    fn not_modified(&mut self) -> io::Result<()> {
+        fcgi_std::Request::not_modified(self)
+    }
+
+    fn no_content(&mut self) -> io::Result<()> {
+        fcgi_std::Request::no_content(self)
+    }
+
     fn raw(&mut self) -> io::Result<()> {
         self.stdout.raw()
     }
@@ -138,6 +196,38 @@ impl Exchange for Whole<'_, '_> {
 
     fn header(&mut self, name: &str, value: &[u8]) -> io::Result<()> {
         self.response.header(name, value)
+    }
+
+    fn redirect(&mut self, status: u16, location: &str) -> io::Result<()> {
+        self.response.redirect(status, location)
+    }
+
+    fn local_redirect(&mut self, path: &str) -> io::Result<()> {
+        self.response.local_redirect(path)
+    }
+
+    fn set_cookie(&mut self, cookie: &SetCookie<'_>) -> io::Result<()> {
+        self.response.set_cookie(cookie)
+    }
+
+    fn last_modified(&mut self, time: SystemTime) -> io::Result<()> {
+        self.response.last_modified(time)
+    }
+
+    fn expires(&mut self, time: SystemTime) -> io::Result<()> {
+        self.response.expires(time)
+    }
+
+    fn x_accel_redirect(&mut self, path: &str) -> io::Result<()> {
+        self.response.x_accel_redirect(path)
+    }
+
+    fn not_modified(&mut self) -> io::Result<()> {
+        self.response.not_modified()
+    }
+
+    fn no_content(&mut self) -> io::Result<()> {
+        self.response.no_content()
     }
 
     fn raw(&mut self) -> io::Result<()> {

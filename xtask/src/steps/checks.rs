@@ -27,10 +27,13 @@ pub(crate) fn format(fix: bool) -> Result {
     Ok(())
 }
 
-/// Clippy on everything that is built with the stable toolchain.
+/// Clippy on everything that is built with the stable toolchain, with all features and without.
 pub(crate) fn clippy() -> Result {
     run(&mut cargo(
-        "clippy --workspace --all-targets -- -D warnings",
+        "clippy --workspace --all-targets --all-features -- -D warnings",
+    ))?;
+    run(&mut cargo(
+        "clippy -p fcgi-http -p fcgi-mio -p fcgi-std -- -D warnings",
     ))?;
     for features in CORE_FEATURES {
         run(&mut cargo(&format!(
@@ -52,7 +55,7 @@ pub(crate) fn clippy() -> Result {
 pub(crate) fn docs() -> Result {
     // Comments on private items may link to private items.
     let flags = "-D warnings -A rustdoc::private-intra-doc-links";
-    run(cargo("doc --workspace --no-deps").env("RUSTDOCFLAGS", flags))
+    run(cargo("doc --workspace --no-deps --all-features").env("RUSTDOCFLAGS", flags))
 }
 
 /// Every library, program and example.

@@ -61,13 +61,13 @@ fn total(count: &Path, workload: &str, times: u32) -> Result<u64> {
 }
 
 /// The line "totals: number" of a profile.
-fn totals(profile: &str) -> Option<u64> {
+pub(super) fn totals(profile: &str) -> Option<u64> {
     let mut lines = profile.lines();
     let number = lines.find_map(|line| line.strip_prefix("totals:"))?;
     number.trim().parse().ok()
 }
 
-fn path(path: &Path) -> Result<&str> {
+pub(super) fn path(path: &Path) -> Result<&str> {
     path.to_str()
         .ok_or_else(|| format!("{} is not UTF-8", path.display()).into())
 }

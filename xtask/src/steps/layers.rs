@@ -15,11 +15,12 @@ const CORE_DEPENDENCIES: [&str; 3] = ["heapless", "memchr", "nom"];
 const HEAVY_FEATURES: [&str; 2] = ["alloc", "std"];
 
 /// Which members of the workspace a product crate may be built on: arrows point down only.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("fcgi-core", &[]),
+    ("fcgi-http", &["fcgi-core"]),
     ("fcgi-listen", &["fcgi-core"]),
-    ("fcgi-std", &["fcgi-core", "fcgi-listen"]),
-    ("fcgi-mio", &["fcgi-core", "fcgi-listen"]),
+    ("fcgi-std", &["fcgi-core", "fcgi-http", "fcgi-listen"]),
+    ("fcgi-mio", &["fcgi-core", "fcgi-http", "fcgi-listen"]),
     (
         "fcgi-tools",
         &["fcgi-core", "fcgi-listen", "fcgi-mio", "fcgi-std"],
@@ -31,7 +32,13 @@ const ARROWS: [(&str, &[&str]); 6] = [
 ];
 
 /// Crates that know no record type: that is the core's business.
-const FRONTENDS: [&str; 4] = ["fcgi-listen", "fcgi-mio", "fcgi-std", "fcgi-tools"];
+const FRONTENDS: [&str; 5] = [
+    "fcgi-http",
+    "fcgi-listen",
+    "fcgi-mio",
+    "fcgi-std",
+    "fcgi-tools",
+];
 
 /// The one crate that may have unsafe code: a C ABI cannot do without.
 const UNSAFE_CRATE: &str = "fcgi-capi";

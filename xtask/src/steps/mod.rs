@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod checks;
 pub(crate) mod compare;
+pub(crate) mod doubling;
 pub(crate) mod fuzz;
 pub(crate) mod instructions;
 pub(crate) mod layers;

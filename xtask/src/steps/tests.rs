@@ -19,7 +19,8 @@ const MIXED: [(&str, &str); 3] = [
 /// Unit, property, integration and documentation tests, and the core with each set of features.
 pub(crate) fn without_servers() -> Result {
     run(&mut cargo(
-        "test --workspace --exclude fcgi-mio --exclude fcgi-tests --exclude fcgi-tools --no-fail-fast",
+        "test --workspace --exclude fcgi-mio --exclude fcgi-tests --exclude fcgi-tools \
+         --all-features --no-fail-fast",
     ))?;
     for features in CORE_FEATURES {
         run(&mut cargo(&format!(
@@ -29,9 +30,11 @@ pub(crate) fn without_servers() -> Result {
     for (package, directory) in MIXED {
         let targets = selection(directory, |needs_server| !needs_server)?;
         run(&mut cargo(&format!(
-            "test -p {package} --no-fail-fast --lib --bins {targets}"
+            "test -p {package} --all-features --no-fail-fast --lib --bins {targets}"
         )))?;
-        run(&mut cargo(&format!("test -p {package} --doc")))?;
+        run(&mut cargo(&format!(
+            "test -p {package} --all-features --doc"
+        )))?;
     }
     Ok(())
 }
@@ -44,7 +47,7 @@ pub(crate) fn with_servers() -> Result {
             return Err(format!("{directory} has no tests against {}", SERVERS.join(", ")).into());
         }
         run(&mut cargo(&format!(
-            "test -p {package} --no-fail-fast {targets}"
+            "test -p {package} --all-features --no-fail-fast {targets}"
         )))?;
     }
     Ok(())
