@@ -38,7 +38,7 @@ use super::urlencoded::pairs;
 /// **Work.** A value goes in with one comparison of keys for each doubling of a map's size, whatever
 /// the names: nothing is hashed. Its cost is the depth of its name times that. Memory is that of the
 /// names and values, some dozens of bytes for each, and some hundreds for each map: with the default
-/// limits up to 40 MiB for 1000 names that are as deep as they may be.
+/// limits up to 10 MiB for 1000 names that are as deep as they may be.
 ///
 /// `T` is what is sent: a [`Value`], or in a tree of files a file.
 ///
@@ -66,8 +66,8 @@ pub struct Tree<T = Value> {
 pub struct Limits {
     /// Values. Default 1000.
     pub values: usize,
-    /// Pairs of brackets in one name. Default 64. No more than 255, as a tree is cloned and dropped
-    /// level by level on the stack.
+    /// Pairs of brackets in one name. Default 16, as each level of a name can cost hundreds of bytes. No
+    /// more than 255, as a tree is cloned and dropped level by level on the stack.
     pub depth: u8,
 }
 
@@ -75,7 +75,7 @@ impl Limits {
     /// The default limits.
     pub const DEFAULT: Self = Self {
         values: 1000,
-        depth: 64,
+        depth: 16,
     };
 }
 
