@@ -78,6 +78,7 @@ pub mod params;
 mod records;
 mod reply;
 mod storage;
+mod syntax;
 mod table;
 pub mod web_server;
 pub mod wire;

@@ -7,6 +7,8 @@ use nom::combinator::{eof, map_opt, rest};
 use nom::sequence::{preceded, terminated};
 use nom::{IResult, Parser};
 
+pub(super) use crate::syntax::{is_text, is_token, trim_blanks};
+
 use super::Status;
 
 /// The names that a head treats in a way of its own; names are compared without regard to case.
@@ -75,29 +77,9 @@ impl Target {
     }
 }
 
-/// A byte of a field name (RFC 9110 §5.6.2, `tchar`).
-pub(super) const fn is_token(byte: u8) -> bool {
-    matches!(byte,
-        b'0'..=b'9' | b'A'..=b'Z' | b'^'..=b'z' // with ^ _ `
-        | b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'|' | b'~')
-}
-
-/// A byte of a field value or a reason phrase (RFC 9110 §5.5): visible, blank, TAB or above ASCII.
-pub(super) const fn is_text(byte: u8) -> bool {
-    matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
-}
-
 /// Where the first byte is that a value must not have.
 pub(super) fn bad_text(value: &[u8]) -> Option<usize> {
     value.iter().position(|&byte| !is_text(byte))
-}
-
-/// `value` without the blanks and TABs around it.
-pub(super) fn trim_blanks(mut value: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', inner @ ..] | [inner @ .., b' ' | b'\t'] = value {
-        value = inner;
-    }
-    value
 }
 
 /// `name ":" value`: the name and all that follows the colon.

@@ -1,26 +1,8 @@
-//! The grammar that cookies and the heads of parts share: tokens, blanks, parameters.
+//! The grammar that cookies and the heads of parts share, beside the crate's: parameters.
 
 use memchr::{memchr, memchr_iter};
 
-/// A byte of a token (RFC 9110 §5.6.2, `tchar`): names of header fields, parameters and cookies.
-pub(super) const fn is_token(byte: u8) -> bool {
-    matches!(byte,
-        b'0'..=b'9' | b'A'..=b'Z' | b'^'..=b'z' // with ^ _ `
-        | b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'|' | b'~')
-}
-
-/// A byte of a field's value (RFC 9110 §5.5): visible, blank, TAB or above ASCII.
-pub(super) const fn is_text(byte: u8) -> bool {
-    matches!(byte, b'\t' | b' '..=b'~' | 0x80..)
-}
-
-/// `value` without the blanks and TABs around it.
-pub(super) fn trim_blanks(mut value: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', inner @ ..] | [inner @ .., b' ' | b'\t'] = value {
-        value = inner;
-    }
-    value
-}
+pub(super) use crate::syntax::{is_text, is_token, trim_blanks};
 
 /// What is before the first `separator`, and what is after it; nothing if there is none.
 #[inline]
@@ -126,23 +108,7 @@ fn end_of_quoted(inner: &[u8]) -> Option<(&[u8], &[u8])> {
 mod tests {
     use std::vec::Vec;
 
-    use super::{Malformed, is_text, is_token, trim_blanks, with_parameters};
-
-    #[test]
-    fn classes() {
-        let separators = b"()<>@,;:\\\"/[]?={} \t";
-        for byte in 0..=u8::MAX {
-            let visible = byte.is_ascii_graphic();
-            assert_eq!(
-                is_token(byte),
-                visible && !separators.contains(&byte),
-                "{byte:#x}"
-            );
-            assert_eq!(is_text(byte), byte == b'\t' || !byte.is_ascii_control());
-        }
-        assert_eq!(trim_blanks(b"\t a b \t"), b"a b");
-        assert_eq!(trim_blanks(b" \t "), b"");
-    }
+    use super::{Malformed, with_parameters};
 
     #[test]
     fn parameters() {
