@@ -24,7 +24,11 @@ pub struct Workload {
 }
 
 impl Workload {
-    fn new(name: &'static str, bytes: usize, work: impl FnMut() -> usize + 'static) -> Self {
+    pub(crate) fn new(
+        name: &'static str,
+        bytes: usize,
+        work: impl FnMut() -> usize + 'static,
+    ) -> Self {
         Self {
             name,
             bytes,

@@ -50,7 +50,7 @@ fn files(request: &Request<'_>) -> io::Result<String> {
         for file in node.all() {
             let columns = [
                 Some(name),
-                Some(file.name()),
+                Some(file.file_name()),
                 file.base_name(),
                 file.content_type(),
                 Some(file.bytes()),
@@ -172,6 +172,9 @@ fn files_in_memory() {
     );
 }
 
+/// A value, and a map of the same name.
+const CLASH: &str = "a=1&a[k]=2";
+
 #[test]
 fn what_is_wrong_is_the_status_of_the_answer() {
     let many = "a&".repeat(1001);
@@ -180,9 +183,7 @@ fn what_is_wrong_is_the_status_of_the_answer() {
     let cut = whole_form.strip_suffix("--\r\n").unwrap();
     let limited = parts(&[&field("a", "long")]);
     let cases = [
-        ("post", "application/json", "{}", "415"),
-        ("post", "", "a=1", "415"),
-        ("post", URLENCODED, "a=1&a[k]=2", "400"),
+        ("post", URLENCODED, CLASH, "400"),
         ("post", URLENCODED, &many, "413"),
         ("post", "multipart/form-data", &whole_form, "400"),
         ("post", MULTIPART, &clash, "400"),
@@ -213,15 +214,27 @@ fn what_is_wrong_is_the_status_of_the_answer() {
 }
 
 #[test]
-fn no_body_is_an_empty_form() {
+fn what_is_no_form_is_an_empty_one() {
     everywhere(
         |s| s,
         show,
         |_, peer| {
-            for content_type in ["", "application/json", URLENCODED] {
-                let answer = peer.ask(1, post("post", content_type, ""));
+            for (content_type, body) in [
+                ("", ""),
+                ("", "a=1"),
+                ("application/json", "{}"),
+                (URLENCODED, ""),
+            ] {
+                let answer = peer.ask(1, post("post", content_type, body));
                 assert_eq!(body_of(&answer), "{}", "{content_type}");
             }
+            let get = [
+                ("REQUEST_METHOD", "GET"),
+                ("CONTENT_TYPE", URLENCODED),
+                ("HTTP_X_KIND", "post"),
+            ];
+            let answer = peer.ask(1, responder(1, KEEP, &get, b"a=1"));
+            assert_eq!(body_of(&answer), "{}", "a body of GET");
         },
     );
 }
@@ -233,12 +246,12 @@ fn errors_that_do_not_become_a_page() {
         |s| s,
         show,
         |app, peer| {
-            let answer = peer.ask(1, post("caught", "text/plain", "a"));
-            let expected = "caught: content-type is not multipart/form-data";
+            let answer = peer.ask(1, post("caught", URLENCODED, CLASH));
+            let expected = format!("caught: {}", FormError::Clash);
             assert_eq!(body_of(&answer), expected);
             assert_eq!(app.counters().failed, 0);
             // What a call has written before it failed was not sent yet.
-            is_page(&peer.ask(1, post("late", "text/plain", "a")), "415", 1);
+            is_page(&peer.ask(1, post("late", URLENCODED, CLASH)), "400", 1);
         },
     );
 }
@@ -254,9 +267,9 @@ fn the_operator_hears_what_was_wrong() {
     });
     let app = App::reporting("127.0.0.1:0", settings, || whole(show));
     let mut peer = app.connect();
-    is_page(&peer.ask(1, post("post", "text/plain", "a")), "415", 1);
+    is_page(&peer.ask(1, post("post", URLENCODED, CLASH)), "400", 1);
     let heard = incidents.recv().unwrap();
-    let expected = (io::ErrorKind::InvalidData, Some(FormError::NotMultipart));
+    let expected = (io::ErrorKind::InvalidData, Some(FormError::Clash));
     assert_eq!(heard, expected);
 }
 

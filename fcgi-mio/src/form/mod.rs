@@ -31,7 +31,7 @@
 //! All of them are an [`io::Error`](std::io::Error) of the kind `InvalidData` that carries a
 //! [`FormError`]. A handler or task that returns one, as `?` does, gives the client the
 //! [status](FormError::status) of it if nothing was sent yet: 400 for a malformed form, 413 for one
-//! that is too large, 415 for another type of content. It is reported as any other failure of a
+//! that is too large, 415 where an [`Upload`] gets another type of content. It is reported as any other failure of a
 //! handler is.
 
 mod upload;

@@ -29,8 +29,9 @@ impl Request<'_> {
     ///
     /// As [`form`](crate::form#errors) has it, for more than 1000 cookies.
     pub fn cookies(&self) -> io::Result<Tree> {
-        let header = self.param("HTTP_COOKIE").unwrap_or_default();
-        Tree::from_cookies(header, tree::Limits::DEFAULT).map_err(error)
+        // Some web servers send each header by itself.
+        let headers: Vec<_> = self.params().get_all("HTTP_COOKIE").collect();
+        Tree::from_cookies(&headers.join(&b"; "[..]), tree::Limits::DEFAULT).map_err(error)
     }
 
     /// The values in the body; nothing in [`Service::begin`](crate::Service::begin).
@@ -72,19 +73,19 @@ pub struct Limits {
 
 impl Form {
     /// Reads the body of a whole request: `application/x-www-form-urlencoded`, or
-    /// `multipart/form-data` (RFC 7578). A body of no bytes is an empty form, whatever its type
-    /// is, unless it says that it has parts.
+    /// `multipart/form-data` (RFC 7578). A body of another type is no form, and gives an empty one;
+    /// so does that of GET and HEAD, which means nothing (RFC 9110 §9.3.1).
     ///
     /// # Errors
     ///
-    /// `InvalidData` with a [`FormError`]; [`FormError::NotMultipart`] for another type.
+    /// `InvalidData` with a [`FormError`].
     pub fn of(request: &Request<'_>, limits: Limits) -> io::Result<Form> {
         let mut form = Form {
             values: Tree::new(limits.tree),
             files: Tree::new(limits.tree),
         };
         let body = request.body();
-        match Type::of(request.param("CONTENT_TYPE").unwrap_or_default()) {
+        match Type::of(request) {
             Type::Urlencoded => {
                 form.values = Tree::from_urlencoded(body, limits.tree).map_err(error)?;
             }
@@ -99,8 +100,7 @@ impl Form {
                 upload.input(body, &mut collector)?;
                 upload.end()?;
             }
-            Type::Other if body.is_empty() => {}
-            Type::Other => return Err(error(FormError::NotMultipart)),
+            Type::Other => {}
         }
         Ok(form)
     }
@@ -114,7 +114,11 @@ enum Type {
 }
 
 impl Type {
-    fn of(content_type: &[u8]) -> Type {
+    fn of(request: &Request<'_>) -> Type {
+        if let Some(b"GET" | b"HEAD") = request.param("REQUEST_METHOD") {
+            return Type::Other;
+        }
+        let content_type = request.param("CONTENT_TYPE").unwrap_or_default();
         let end = content_type.iter().position(|&byte| byte == b';');
         let essence = content_type.get(..end.unwrap_or(content_type.len()));
         let essence = essence.unwrap_or_default().trim_ascii();
@@ -153,7 +157,7 @@ impl File {
 
     /// Its name on the client's side, decoded. **Never use it as a path**.
     #[must_use]
-    pub fn name(&self) -> &[u8] {
+    pub fn file_name(&self) -> &[u8] {
         &self.name
     }
 

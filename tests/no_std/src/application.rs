@@ -3,7 +3,7 @@
 use core::fmt::Write as _;
 
 use fcgi_core::application::{Connection, Event};
-use fcgi_core::params::{Collector, Held, Limits};
+use fcgi_core::params::{Collector, Held, Limits, Params};
 use fcgi_core::{Error, Record, Refusal, RequestId, SendError};
 
 use crate::Input;
@@ -40,6 +40,14 @@ fn slice<const REQUESTS: usize>(
 ) -> Result<(), Error> {
     let mut held = Held::new();
     loop {
+        while let Some(whole) = connection.receive_whole(&mut rest) {
+            if let Ok(params) = Params::parse(whole.params, 100) {
+                let _ = write!(sink, "{whole:?} {:?}", params.framing());
+            }
+            if let Ok(end) = connection.end(whole.id, 0) {
+                let _ = write!(sink, "{end:?}");
+            }
+        }
         let event = match connection.receive_before_begin(&mut rest)? {
             Some(event) => Some(event),
             None => connection.receive(&mut rest)?,
