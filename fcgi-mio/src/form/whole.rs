@@ -2,7 +2,6 @@
 
 use std::io;
 
-use fcgi_core::form::FormError;
 use fcgi_core::form::multipart::{self, PartHead, base_name};
 use fcgi_core::form::tree::{self, Tree};
 
@@ -78,7 +77,7 @@ impl Form {
     ///
     /// # Errors
     ///
-    /// `InvalidData` with a [`FormError`].
+    /// `InvalidData` with a [`FormError`](super::FormError).
     pub fn of(request: &Request<'_>, limits: Limits) -> io::Result<Form> {
         let mut form = Form {
             values: Tree::new(limits.tree),
