@@ -2,6 +2,8 @@
 //!
 //! Everything panics when it fails, and nothing waits for ever.
 
+use std::path::Path;
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
@@ -140,6 +142,21 @@ impl Browser {
     #[track_caller]
     pub(crate) fn script(&self, body: &str) -> Value {
         self.post("execute/sync", &json!({ "script": body, "args": [] }))
+    }
+
+    /// Chooses files, all at once, as a person does in the window that a file field opens.
+    #[track_caller]
+    pub(crate) fn choose(&self, css: &str, files: &[&Path]) {
+        let files: Vec<_> = files.iter().map(|file| file.to_string_lossy()).collect();
+        self.keys(css, &files.join("\n"));
+    }
+
+    /// Loads the page again, whose own scripts do not run from now on.
+    #[track_caller]
+    pub(crate) fn reload_without_scripts(&self) {
+        let parameters = json!({ "value": true });
+        self.devtools("Emulation.setScriptExecutionDisabled", &parameters);
+        self.reload();
     }
 
     /// Changes the size of the window's inside.

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::browser::Screen;
 use crate::site::Site;
+use crate::uploads::Files;
 use crate::wait::until;
 
 /// Names the directory that the pictures go to.
@@ -22,8 +23,10 @@ fn the_page_fits_desk_and_phone_in_light_and_dark() {
         for scheme in ["light", "dark"] {
             site.browser.prefer(scheme);
             assert_fits(&site, screen);
+            let whole = whole(&site, screen);
+            site.browser.screen(whole);
             let picture = site.browser.screenshot();
-            assert_eq!(size(&picture), Some((screen.width, screen.height)));
+            assert_eq!(size(&picture), Some((whole.width, whole.height)));
             keep(&format!("{device}-{scheme}.png"), &picture);
             assert!(!pictures.contains(&picture), "{device} {scheme}");
             pictures.push(picture);
@@ -39,7 +42,7 @@ fn the_page_fits_desk_and_phone_in_light_and_dark() {
 
 /// Uses everything on the page, so that it shows something.
 fn fill(site: &Site) {
-    for _ in 0..40 {
+    for _ in 0..39 {
         site.browser.reload();
     }
     site.browser.keys("#name", "Žluťoučký kůň");
@@ -47,8 +50,23 @@ fn fill(site: &Site) {
         .keys("#message", "Hello from a browser.\nTwo lines of it.");
     site.browser.click("#send");
     site.browser.find("#posted");
+    let files = Files::new("letter <b>.txt");
+    files.choose(site);
+    site.browser.keys("#comment", "A letter, and noise.");
+    site.browser.click("#upload button");
+    site.browser.find("#files");
     site.start_stream();
     until("seven pieces", || (site.stream().pieces >= 7).then_some(()));
+}
+
+/// A screen that is as high as the page.
+fn whole(site: &Site, screen: Screen) -> Screen {
+    let height = "return document.documentElement.scrollHeight";
+    let height = site.browser.script(height).as_u64();
+    Screen {
+        height: height.and_then(|height| height.try_into().ok()).unwrap(),
+        ..screen
+    }
 }
 
 /// Nothing can be scrolled sideways.

@@ -9,6 +9,7 @@
 mod browser;
 mod looks;
 mod site;
+mod uploads;
 mod wait;
 mod wire;
 

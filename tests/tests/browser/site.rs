@@ -1,7 +1,10 @@
 //! The demo as its user starts it, and a browser that shows its page.
 
+use fcgi_tests::address::Address;
+use fcgi_tests::nginx::Nginx;
 use fcgi_tests::process::{Running, example};
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::browser::Browser;
 use crate::wait::until;
@@ -10,10 +13,14 @@ use crate::wait::until;
 pub(crate) struct Site {
     pub(crate) browser: Browser,
     pub(crate) url: String,
+    // What is in front goes first.
+    _nginx: Option<Nginx>,
     _demo: Running,
+    _directory: Option<TempDir>,
 }
 
 impl Site {
+    /// Behind the demo's own gateway.
     #[track_caller]
     pub(crate) fn open() -> Self {
         let mut demo = Running::start(example("demo").arg("127.0.0.1:0"));
@@ -29,7 +36,31 @@ impl Site {
         Self {
             browser,
             url,
+            _nginx: None,
             _demo: demo,
+            _directory: None,
+        }
+    }
+
+    /// Its application alone, behind an nginx that is configured as usual.
+    #[track_caller]
+    pub(crate) fn behind_nginx() -> Self {
+        let directory = TempDir::with_prefix("fcgi-demo-").expect("a temporary directory");
+        let address = Address::Unix(directory.path().join("demo.sock"));
+        let mut command = example("demo");
+        command.arg("--application").arg(address.to_string());
+        let mut demo = Running::start(&mut command);
+        demo.wait_for(&address);
+        let nginx = Nginx::before(address).start();
+        let url = format!("http://{}/", nginx.address());
+        let browser = Browser::start();
+        browser.open(&url);
+        Self {
+            browser,
+            url,
+            _nginx: Some(nginx),
+            _demo: demo,
+            _directory: Some(directory),
         }
     }
 

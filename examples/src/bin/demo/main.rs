@@ -10,7 +10,10 @@
 //! HTTP with the browser; it starts the second one, the application, with a listening socket as
 //! descriptor 0, as any FastCGI process manager does. Kill the second one: the gateway starts it
 //! again, and the counter begins anew with another process id.
+//!
+//! The application alone, for a web server of yours: `demo --application 127.0.0.1:9000`.
 
+mod crc;
 mod page;
 
 use std::io::{self, Write};
@@ -24,9 +27,16 @@ use fcgi_tools::serve::{self, Application, Options};
 /// Tells the second process what it is.
 const APPLICATION: &str = "--application";
 
+/// The longest body in bytes.
+const MOST: u64 = 64 * 1024 * 1024;
+
 fn main() -> io::Result<()> {
-    match std::env::args().nth(1) {
-        Some(argument) if argument == APPLICATION => application(),
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next() {
+        Some(argument) if argument == APPLICATION => {
+            let address = arguments.next();
+            application(address.as_deref().unwrap_or("127.0.0.1:9000"))
+        }
         Some(http) => gateway(&http),
         None => gateway("127.0.0.1:8080"),
     }
@@ -44,14 +54,12 @@ fn gateway(http: &str) -> io::Result<()> {
     })
 }
 
-fn application() -> io::Result<()> {
+fn application(address: &str) -> io::Result<()> {
     let count = AtomicU64::new(0);
-    // Forms are small; a page that streams keeps a thread, so there may be many.
-    let server = Server::inherited_or_bind("127.0.0.1:9000")?;
-    let server = server
-        .workers(2, 64)
-        .buffer_body(64 * 1024)
-        .max_body(64 * 1024);
+    // A page that streams, or an upload that is longer than what is buffered, keeps a thread: there
+    // may be many.
+    let server = Server::inherited_or_bind(address)?;
+    let server = server.workers(2, 64).buffer_body(64 * 1024).max_body(MOST);
     server.serve(move |request| match &*path(request) {
         "/" => page::show(request, count.fetch_add(1, Ordering::Relaxed) + 1),
         "/stream" => stream(request),
