@@ -2,9 +2,12 @@
 
 use crate::shell::{Result, cargo, run};
 
-/// Compiles the benches as they will be run.
+/// Compiles the benches, but for the optimization across crates: it takes minutes and finds no
+/// mistakes.
 pub(crate) fn compile() -> Result {
-    run(&mut cargo("bench -p fcgi-benches --benches --no-run"))
+    run(cargo("bench -p fcgi-benches --benches --no-run")
+        .env("CARGO_PROFILE_BENCH_LTO", "off")
+        .env("CARGO_PROFILE_BENCH_CODEGEN_UNITS", "16"))
 }
 
 /// Runs the benches; `arguments` are for criterion.
