@@ -14,7 +14,7 @@ pub(crate) const SPILL: usize = GATHER * (64 * 1024 + 32);
 
 /// Records around bodies that lie in memory, and the ends of requests that are complete with them.
 pub(crate) struct Gathered<'b> {
-    frameds: [Option<Framed<'b>>; GATHER],
+    records: [Option<Framed<'b>>; GATHER],
     /// How far each request comes by them.
     pub(crate) progress: [Progress; REQUESTS],
 }
@@ -50,7 +50,7 @@ impl Framed<'_> {
 impl Gathered<'_> {
     /// What to write, in order.
     pub(crate) fn parts(&self) -> impl Iterator<Item = &[u8]> {
-        self.frameds.iter().flatten().flat_map(Framed::parts)
+        self.records.iter().flatten().flat_map(Framed::parts)
     }
 
     /// Notes that `written` bytes of them went out. What is left of a record that was begun, and
@@ -58,7 +58,7 @@ impl Gathered<'_> {
     /// made. `true` if everything went out.
     pub(crate) fn went_out(&mut self, mut written: usize, spill: &mut Vec<u8>) -> bool {
         let mut all = true;
-        for framed in self.frameds.iter().flatten() {
+        for framed in self.records.iter().flatten() {
             let progress = &mut self.progress[framed.at];
             if written == 0 && !progress.is_over {
                 let [_, content, _] = framed.record.parts();
@@ -83,7 +83,7 @@ pub(crate) fn gather<'b, T>(
     machine: &mut Connection<REQUESTS>,
 ) -> Gathered<'b> {
     let mut gathered = Gathered {
-        frameds: [const { None }; GATHER],
+        records: [const { None }; GATHER],
         progress: [Progress::default(); REQUESTS],
     };
     let mut count = 0;
@@ -103,7 +103,7 @@ pub(crate) fn gather<'b, T>(
             progress.is_over = true;
             end = machine.end(request.id, request.out.app_status).ok();
         }
-        gathered.frameds[count] = Some(Framed { at, record, end });
+        gathered.records[count] = Some(Framed { at, record, end });
         count += 1;
         if count == GATHER {
             break;
