@@ -32,6 +32,8 @@ pub(crate) enum Step {
 /// What a connection waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Waiting {
+    /// The first request of a new connection, which may be on its way.
+    First,
     /// The next request; nothing is lost when it is closed.
     Idle,
     Head,
@@ -85,13 +87,12 @@ impl State {
         if self.is_broken() {
             return Ok(Step::Close);
         }
-        if context.is_stopping() {
-            self.machine.stop_accepting();
-        }
         for _ in 0..READS_PER_TURN {
+            self.heed_stop(context);
             if let Some(ready) = self.take_in(context)? {
                 return Ok(Step::Run(ready));
             }
+            self.heed_stop(context);
             if self.flush(&session.stream)? > 0 {
                 self.stalled = None;
             }
@@ -129,6 +130,13 @@ impl State {
         Ok(Step::Yield)
     }
 
+    /// In a stop, only a connection that has had no request yet may begin one.
+    fn heed_stop(&mut self, context: &Context) {
+        if context.is_stopping() && !self.is_new {
+            self.machine.stop_accepting();
+        }
+    }
+
     /// All that has come so far was read: saves the read that would only say so, unless there is
     /// something to send or to close.
     fn last_read(&mut self, session: &Session, context: &Context) -> io::Result<Option<Step>> {
@@ -163,7 +171,14 @@ impl State {
         }
         let rules = &context.rules;
         let (until, waiting) = match self.intake.pending() {
-            Pending::Nothing => (Instant::now() + rules.idle_timeout, Waiting::Idle),
+            Pending::Nothing => {
+                let waiting = if self.is_new {
+                    Waiting::First
+                } else {
+                    Waiting::Idle
+                };
+                (Instant::now() + rules.idle_timeout, waiting)
+            }
             Pending::Params { since } => (since + rules.header_timeout, Waiting::Head),
             Pending::Body { since } => (since + rules.body_timeout, Waiting::Body),
         };
@@ -194,7 +209,9 @@ impl State {
         let ready = intake.take_in(&mut rest, &mut parts, context);
         let (before, left) = (input.unread().len(), rest.len());
         input.parsed(left, 0);
-        if intake.has_begun() || intake.pending() != Pending::Nothing {
+        let has_begun = intake.has_begun();
+        self.is_new &= !has_begun;
+        if has_begun || intake.pending() != Pending::Nothing {
             self.skipped = 0;
         } else {
             self.skipped += before - left;

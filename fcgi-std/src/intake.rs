@@ -221,7 +221,9 @@ impl Intake {
             since: Instant::now(),
             stage,
         });
-        if admitted {
+        if !context.rules.roles.contains(&role) {
+            Err(Refusal::UnknownRole)
+        } else if admitted {
             Ok(())
         } else {
             Err(Refusal::Overloaded)
@@ -343,7 +345,8 @@ impl Intake {
             reason: refusal,
         });
         let status = refusal.status();
-        let bare = !context.rules.readable_refusals && status != Status::BAD_REQUEST;
+        let bare = refusal == Refusal::UnknownRole
+            || (!context.rules.readable_refusals && status != Status::BAD_REQUEST);
         if bare {
             self.clear();
             *parts.clean = false;

@@ -16,6 +16,10 @@
 //!   [`Handle`] stops it gracefully.
 //! - [`Request`]: parameters, STDIN, DATA, STDOUT, STDERR, exit status; the head of the response:
 //!   status, fields, redirects, cookies, dates, files that the web server sends.
+//! - [`run`]: serves requests however the process was started, as a FastCGI application or as a CGI
+//!   program.
+//! - [`stdio`]: print and read as CGI programs do, in a loop.
+//! - [`roles`]: Responder, Authorizer and Filter as types.
 //! - [`form`]: queries, cookies, form bodies, uploads.
 //! - [`Incident`]: what only the operator can see.
 //! - [`web_server`]: the other side, for programs that send requests to applications.
@@ -41,21 +45,25 @@
 
 mod advance;
 mod buffer;
+mod cgi;
 mod context;
 pub mod form;
 #[cfg(feature = "http")]
 mod http;
 mod incident;
 mod intake;
+mod link;
 mod params;
 mod poller;
 mod pool;
 mod request;
 mod respond;
+pub mod roles;
 mod rules;
 mod server;
 mod session;
 mod state;
+pub mod stdio;
 mod streams;
 pub mod web_server;
 mod workers;
@@ -68,7 +76,7 @@ pub use fcgi_listen::{Address, Listener, Peer, WebServerAddrs};
 pub use incident::Incident;
 pub use params::Params;
 pub use request::Request;
-pub use server::{Handle, Requests, Server};
+pub use server::{Handle, Requests, Server, run};
 pub use streams::{InputReader, Stderr, Stdout};
 
 /// The examples of the README are compiled with the tests.

@@ -23,6 +23,13 @@ impl Params {
         }
     }
 
+    /// `stream` is whole pairs.
+    pub(crate) fn from_stream(stream: Vec<u8>) -> Params {
+        Params {
+            stream: stream.into(),
+        }
+    }
+
     /// The parameters as the core sees them: pairs, headers, repeated names.
     #[must_use]
     pub fn view(&self) -> params::Params<'_> {

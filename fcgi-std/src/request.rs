@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::mem;
 use std::sync::Arc;
 use std::thread;
 
@@ -9,11 +10,14 @@ use fcgi_core::cgi::{Status, error_response};
 use fcgi_core::{RequestId, Role};
 use fcgi_listen::Peer;
 
+use crate::cgi::Process;
 use crate::form::Forms;
 use crate::intake::{Admission, Ready};
+use crate::link::Link;
 use crate::params::Params;
 use crate::pool::Pool;
-use crate::streams::{InputReader, Link, Stderr, Stdout};
+use crate::session::Session;
+use crate::streams::{InputReader, Stderr, Stdout};
 
 /// A request whose parameters have come: read its input, write its output.
 ///
@@ -47,13 +51,13 @@ pub struct Request {
     app_status: u32,
     pub(crate) link: Link,
     pub(crate) forms: Forms,
-    pool: Arc<Pool>,
     /// Gives the request's place back when it has ended.
     admission: Option<Admission>,
+    over: bool,
 }
 
 impl Request {
-    pub(crate) fn new(pool: Arc<Pool>, link: Link, ready: Ready) -> Request {
+    pub(crate) fn of_session(session: Arc<Session>, pool: Arc<Pool>, ready: Ready) -> Request {
         let Ready {
             id,
             role,
@@ -62,10 +66,37 @@ impl Request {
             admission,
         } = ready;
         {
-            let mut state = link.session.lock();
+            let mut state = session.lock();
             state.start(id);
             state.ahead = body.into();
         }
+        let link = Link::FastCgi { session, pool };
+        Request::new(link, id, role, params, Some(admission))
+    }
+
+    /// The request of a CGI process. Without a CONTENT_LENGTH it has no body (RFC 3875 §4.2): the
+    /// end of standard input may never come.
+    pub(crate) fn of_process(process: Arc<Process>, params: Params) -> Request {
+        let mut request = Request::new(
+            Link::Cgi(process),
+            RequestId::ONE,
+            Role::Responder,
+            params,
+            None,
+        );
+        if request.stdin.announced().is_none() {
+            request.stdin = InputReader::stdin(request.link.clone(), Some(0));
+        }
+        request
+    }
+
+    fn new(
+        link: Link,
+        id: RequestId,
+        role: Role,
+        params: Params,
+        admission: Option<Admission>,
+    ) -> Request {
         let view = params.view();
         let framing = view.framing();
         let is_head_request = framing.is_head;
@@ -85,8 +116,8 @@ impl Request {
             app_status: 0,
             link,
             forms: Forms::default(),
-            pool,
-            admission: Some(admission),
+            admission,
+            over: false,
         }
     }
 
@@ -102,10 +133,10 @@ impl Request {
         self.role
     }
 
-    /// The web server at the other end of the connection.
+    /// The web server at the other end of the connection; `None` in a CGI process, which has none.
     #[must_use]
-    pub fn peer(&self) -> Peer {
-        self.link.session.peer
+    pub fn peer(&self) -> Option<Peer> {
+        self.link.peer()
     }
 
     /// Sets the status of the response; see [`Stdout::status`].
@@ -140,7 +171,7 @@ impl Request {
     /// behind it is not seen.
     #[must_use]
     pub fn is_aborted(&self) -> bool {
-        self.link.session.is_aborted()
+        self.link.is_aborted()
     }
 
     /// Sends the rest of the response and ends the request.
@@ -156,15 +187,14 @@ impl Request {
 
     /// Whether the web server will not have the rest of the answer.
     pub(crate) fn is_given_up(&self) -> bool {
-        self.link.session.lock().is_given_up()
+        self.link.is_given_up()
     }
 
     /// Answers with the ready response of this status if nothing was sent, and reports failure. The
     /// request is over then.
     pub(crate) fn fail(&mut self, status: Status) {
         if self.stdout.is_unsent() {
-            let too_long = self.link.session.lock().body_too_long;
-            let status = if too_long {
+            let status = if self.stdin.is_too_long() {
                 Status::CONTENT_TOO_LARGE
             } else {
                 status
@@ -179,9 +209,9 @@ impl Request {
     }
 
     pub(crate) fn end(&mut self) -> io::Result<()> {
-        let Some(admission) = self.admission.take() else {
+        if mem::replace(&mut self.over, true) {
             return Ok(());
-        };
+        }
         let closed = self.stdout.close();
         if closed.is_err() {
             if self.app_status == 0 {
@@ -192,13 +222,8 @@ impl Request {
                 self.stdout.replace(response);
             }
         }
-        let rules = &self.link.context.rules;
-        let rest = self.stdout.rest();
-        let finished = self
-            .link
-            .session
-            .finish(rest, self.app_status, admission, rules);
-        self.pool.release(&self.link.session);
+        let (rest, admission) = (self.stdout.rest(), self.admission.take());
+        let finished = self.link.finish(rest, self.app_status, admission);
         finished.and(closed)
     }
 }

@@ -1,8 +1,10 @@
 //! What a server takes and how long it waits.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use fcgi_core::Role;
 use fcgi_core::params::Limits;
 
 use crate::form;
@@ -15,6 +17,8 @@ pub(crate) struct Rules {
     pub(crate) buffer_body: usize,
     pub(crate) max_connections: usize,
     pub(crate) max_requests: usize,
+    pub(crate) roles: Vec<Role>,
+    pub(crate) retire_after: Option<NonZeroU64>,
     pub(crate) readable_refusals: bool,
     pub(crate) header_timeout: Duration,
     pub(crate) idle_timeout: Duration,
@@ -38,6 +42,8 @@ impl Default for Rules {
             buffer_body: 0,
             max_connections: 10_000,
             max_requests: 10_000,
+            roles: vec![Role::Responder, Role::Authorizer, Role::Filter],
+            retire_after: None,
             readable_refusals: true,
             header_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(120),

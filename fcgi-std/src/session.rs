@@ -11,6 +11,7 @@ use rustix::io::Errno;
 
 use crate::buffer::{Input, Outbox};
 use crate::intake::Admission;
+use crate::link::{InputStream, OutputStream};
 use crate::rules::Rules;
 use crate::state::{Found, State};
 
@@ -21,20 +22,6 @@ pub(crate) struct Session {
     pub(crate) stream: Stream,
     pub(crate) peer: Peer,
     state: Mutex<State>,
-}
-
-/// The input streams of a handler.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum InputStream {
-    Stdin,
-    Data,
-}
-
-/// The output streams of a handler.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum OutputStream {
-    Stdout,
-    Stderr,
 }
 
 /// While a handler only writes, the input is looked at this often.
@@ -156,7 +143,7 @@ impl Session {
         &self,
         stdout: &[u8],
         app_status: u32,
-        admission: Admission,
+        admission: Option<Admission>,
         rules: &Rules,
     ) -> io::Result<()> {
         let (front, mut last) =

@@ -10,9 +10,9 @@ use fcgi_listen::Stream;
 
 use crate::buffer::{Filled, Input, Outbox};
 use crate::intake::Intake;
+use crate::link::InputStream;
 use crate::poller::Interest;
 use crate::rules::Rules;
-use crate::session::InputStream;
 
 /// What is known of a connection.
 pub(crate) struct State {
@@ -32,10 +32,10 @@ pub(crate) struct State {
     pub(crate) draining: Option<Instant>,
     /// Since when the web server has taken nothing of what waits for it, while no handler does.
     pub(crate) stalled: Option<Instant>,
+    /// Whether no request has begun yet.
+    pub(crate) is_new: bool,
     /// Whether the last request ended with all its input read and nothing else waiting.
     pub(crate) clean: bool,
-    /// The body of the running request went over the limit.
-    pub(crate) body_too_long: bool,
     pub(crate) running: Option<RequestId>,
     pub(crate) held: InputStream,
     pub(crate) ended: Ended,
@@ -80,8 +80,8 @@ impl State {
             skipped: 0,
             draining: None,
             stalled: None,
+            is_new: true,
             clean: true,
-            body_too_long: false,
             running: None,
             held: InputStream::Stdin,
             ended: Ended::default(),
@@ -104,7 +104,6 @@ impl State {
             aborted: false,
             input,
         };
-        self.body_too_long = false;
         self.clean = true;
         self.looked = Instant::now();
     }

@@ -1,20 +1,11 @@
 //! The streams of a request: `Read` and `Write` over its records.
 
 use std::io::{self, BufRead, Read, Write};
-use std::sync::Arc;
 
 use fcgi_core::cgi::{ResponseHead, Status};
 use fcgi_http::invalid;
 
-use crate::context::Context;
-use crate::session::{InputStream, OutputStream, Session};
-
-/// The connection of a request, and what is shared by all connections.
-#[derive(Clone)]
-pub(crate) struct Link {
-    pub(crate) session: Arc<Session>,
-    pub(crate) context: Arc<Context>,
-}
+use crate::link::{InputStream, Link, OutputStream};
 
 /// STDIN or DATA of a request (§5.3).
 ///
@@ -36,13 +27,14 @@ pub struct InputReader {
     left: Option<u64>,
     /// Bytes that may still come.
     allowed: Option<u64>,
+    too_long: bool,
     chunk: Vec<u8>,
     used: usize,
 }
 
 impl InputReader {
     pub(crate) fn stdin(link: Link, length: Option<u64>) -> InputReader {
-        let allowed = link.context.rules.max_body;
+        let allowed = link.rules().max_body;
         InputReader {
             allowed,
             ..InputReader::new(link, InputStream::Stdin, length)
@@ -59,6 +51,7 @@ impl InputReader {
             stream,
             left,
             allowed: None,
+            too_long: false,
             chunk: Vec::new(),
             used: 0,
         }
@@ -71,6 +64,11 @@ impl InputReader {
         self.left.map(|left| left.saturating_add(buffered))
     }
 
+    /// Whether reading went over the server's body limit.
+    pub(crate) fn is_too_long(&self) -> bool {
+        self.too_long
+    }
+
     /// Shows `take` what comes next, within what was announced.
     fn pull(&mut self, mut take: impl FnMut(&[u8]) -> usize) -> io::Result<usize> {
         if self.left == Some(0) {
@@ -81,10 +79,7 @@ impl InputReader {
         });
         let taken = self
             .link
-            .session
-            .read(self.stream, &self.link.context.rules, |bytes| {
-                take(&bytes[..bytes.len().min(most)])
-            })?;
+            .read(self.stream, |bytes| take(&bytes[..bytes.len().min(most)]))?;
         let count = u64::try_from(taken).unwrap_or(u64::MAX);
         if let Some(left) = &mut self.left {
             if taken == 0 {
@@ -98,7 +93,7 @@ impl InputReader {
         if let Some(allowed) = &mut self.allowed {
             let Some(rest) = allowed.checked_sub(count) else {
                 *allowed = 0;
-                self.link.session.lock().body_too_long = true;
+                self.too_long = true;
                 return Err(io::Error::new(
                     io::ErrorKind::FileTooLarge,
                     "the body is longer than this server takes",
@@ -164,14 +159,12 @@ impl Stderr {
 
 impl Write for Stderr {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.link
-            .session
-            .write(OutputStream::Stderr, buf, &self.link.context.rules)?;
+        self.link.write(OutputStream::Stderr, buf)?;
         Ok(buf.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.link.session.drain_outbox(0, &self.link.context.rules)
+        self.link.flush()
     }
 }
 
@@ -262,6 +255,14 @@ impl Stdout {
         Ok(())
     }
 
+    /// Whether nothing was said of the response yet.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.stage == Stage::Head
+            && self.head.status() == Status::OK
+            && self.head.content_length().is_none()
+            && self.head.fields().next().is_none()
+    }
+
     /// The head, while it can be changed.
     pub(crate) fn head(&mut self) -> io::Result<&mut ResponseHead<Vec<u8>>> {
         match self.stage {
@@ -312,10 +313,7 @@ impl Stdout {
 
     fn send_buffer(&mut self) -> io::Result<()> {
         self.sent |= !self.buffer.is_empty();
-        let sent =
-            self.link
-                .session
-                .write(OutputStream::Stdout, &self.buffer, &self.link.context.rules);
+        let sent = self.link.write(OutputStream::Stdout, &self.buffer);
         self.buffer.clear();
         sent
     }
@@ -364,9 +362,7 @@ impl Write for Stdout {
             }
             if buf.len() >= COLLECT {
                 self.sent = true;
-                self.link
-                    .session
-                    .write(OutputStream::Stdout, buf, &self.link.context.rules)?;
+                self.link.write(OutputStream::Stdout, buf)?;
             } else {
                 self.buffer.extend_from_slice(buf);
             }
@@ -383,6 +379,6 @@ impl Write for Stdout {
             self.close_head()?;
         }
         self.send_buffer()?;
-        self.link.session.drain_outbox(0, &self.link.context.rules)
+        self.link.flush()
     }
 }

@@ -111,7 +111,9 @@ where
                             self.pool.context().report(&Incident::Thread(error));
                         }
                     }
-                    self.handle(&mut request);
+                    handle(&self.handler, &mut request, |incident| {
+                        self.pool.context().report(incident);
+                    });
                 }
                 Ok(Next::Idle) => {
                     let mut count = self.staff.count();
@@ -127,29 +129,6 @@ where
                 }
             }
         }
-    }
-
-    fn handle(&self, request: &mut Request) {
-        let id = request.id();
-        let mut status = Status::INTERNAL_SERVER_ERROR;
-        let incident = match catch_unwind(AssertUnwindSafe(|| (self.handler)(request))) {
-            Ok(Ok(())) => match request.end() {
-                Ok(()) => return,
-                Err(error) if is_hang_up(&error) => Incident::Abandoned { id, error },
-                Err(error) => Incident::HandlerFailed { id, error },
-            },
-            Ok(Err(error)) if request.is_given_up() => Incident::Abandoned { id, error },
-            Ok(Err(error)) => {
-                status = form::Error::status_of(&error).unwrap_or(status);
-                Incident::HandlerFailed { id, error }
-            }
-            Err(panic) => Incident::HandlerPanicked {
-                id,
-                message: message(panic.as_ref()),
-            },
-        };
-        request.fail(status);
-        self.pool.context().report(&incident);
     }
 
     /// Waits until all workers have left, or a stop has taken too long.
@@ -175,6 +154,33 @@ where
         }
         count.failed.take().map_or(Ok(()), Err)
     }
+}
+
+/// Has one request handled, and ends it.
+pub(crate) fn handle<F>(handler: &F, request: &mut Request, report: impl FnOnce(&Incident))
+where
+    F: Fn(&mut Request) -> io::Result<()>,
+{
+    let id = request.id();
+    let mut status = Status::INTERNAL_SERVER_ERROR;
+    let incident = match catch_unwind(AssertUnwindSafe(|| handler(request))) {
+        Ok(Ok(())) => match request.end() {
+            Ok(()) => return,
+            Err(error) if is_hang_up(&error) => Incident::Abandoned { id, error },
+            Err(error) => Incident::HandlerFailed { id, error },
+        },
+        Ok(Err(error)) if request.is_given_up() => Incident::Abandoned { id, error },
+        Ok(Err(error)) => {
+            status = form::Error::status_of(&error).unwrap_or(status);
+            Incident::HandlerFailed { id, error }
+        }
+        Err(panic) => Incident::HandlerPanicked {
+            id,
+            message: message(panic.as_ref()),
+        },
+    };
+    request.fail(status);
+    report(&incident);
 }
 
 impl Staff {
@@ -245,19 +251,11 @@ fn accept_one(pool: &Pool, listener: &Listener) -> bool {
         thread::sleep(pause);
         return true;
     }
-    match listener.accept() {
-        Ok((stream, peer)) => pool.adopt(stream, peer),
-        Err(error) => match AcceptAction::for_error(&error) {
-            AcceptAction::Retry | AcceptAction::WouldBlock => {}
-            AcceptAction::Pause => {
-                pool.context().report(&Incident::Accept(error));
-                thread::sleep(pause);
-            }
-            AcceptAction::Fatal => {
-                pool.context().report(&Incident::Accept(error));
-                return false;
-            }
-        },
+    let accepted = listener.accept();
+    let action = accepted.as_ref().err().map(AcceptAction::for_error);
+    pool.adopt(accepted);
+    if action == Some(AcceptAction::Pause) {
+        thread::sleep(pause);
     }
-    true
+    action != Some(AcceptAction::Fatal)
 }

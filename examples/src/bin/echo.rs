@@ -1,38 +1,44 @@
-//! The kit's echo: shows what came, all parameters and the whole body.
+//! The kit's echo: shows what came, all variables and the whole body.
 //!
 //! ```text
-//! cargo run -p fcgi-examples --bin echo 127.0.0.1:9000
+//! target/release/cgi-fcgi -start -connect :9000 target/release/echo
 //! curl --data 'quantity=100&item=3047936' http://localhost/       # through your web server
+//! target/release/echo                                             # shows the shell's variables
 //! ```
 //!
-//! Parameters are printed one to a line as they are, the body after an empty line.
-//!
-//! It collects the body before it answers, up to 16 MiB; a longer one gets a 413. A program that
-//! answers while it reads works with some web servers only: nginx, for one, sends no more of the
-//! body once it has passed the head of the response on.
+//! Variables are printed one to a line as they are, the body after an empty line.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 
-const MOST: usize = 16 * 1024 * 1024;
+use fcgi_std::stdio::{self, print, println};
+
+/// The longest body in bytes.
+const MOST: u64 = 16 * 1024 * 1024;
 
 fn main() -> io::Result<()> {
-    let address = std::env::args()
-        .nth(1)
-        .unwrap_or_else(|| "127.0.0.1:9000".to_owned());
-    let server = fcgi_std::Server::inherited_or_bind(&address)?;
-    server
-        .buffer_body(MOST)
-        .max_body(MOST as u64)
-        .serve(|request| {
-            // Never HTML: the client chose most of these bytes.
-            request.header("Content-Type", "text/plain; charset=utf-8")?;
-            for (name, value) in request.params.iter() {
-                request
-                    .stdout
-                    .write_all(&[name, b"=", value, b"\n"].concat())?;
-            }
-            request.stdout.write_all(b"\n")?;
-            io::copy(&mut request.stdin, &mut request.stdout)?;
-            Ok(())
-        })
+    while stdio::accept()? {
+        // The body first: some web servers send no more of it once they have seen the head of the
+        // response.
+        let mut body = Vec::new();
+        if let Err(error) = stdio::stdin().take(MOST + 1).read_to_end(&mut body) {
+            print!("Status: 400 Bad Request\r\nContent-Type: text/plain\r\n\r\n{error}\n");
+            continue;
+        }
+        if body.len() as u64 > MOST {
+            print!("Status: 413 Content Too Large\r\nContent-Type: text/plain\r\n\r\ntoo long\n");
+            continue;
+        }
+        // Never HTML: the client chose most of these bytes.
+        println!("Content-Type: text/plain; charset=utf-8\r\n\r");
+        let mut out = stdio::stdout();
+        let shown = stdio::vars().iter().try_for_each(|(name, value)| {
+            out.write_all(&[name.as_bytes(), b"=", value.as_bytes(), b"\n"].concat())
+        });
+        // A client that went away is no reason to end.
+        if let Err(error) = shown.and_then(|()| out.write_all(&[b"\n", &*body].concat())) {
+            stdio::eprintln!("{error}");
+        }
+    }
+    Ok(())
 }

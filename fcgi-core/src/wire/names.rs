@@ -92,6 +92,9 @@ impl fmt::Debug for RecordType {
 pub struct RequestId(NonZeroU16);
 
 impl RequestId {
+    /// The smallest id, which most web servers use for every request.
+    pub const ONE: RequestId = RequestId(NonZeroU16::MIN);
+
     /// `None` for the null id.
     #[must_use]
     pub const fn new(id: u16) -> Option<RequestId> {

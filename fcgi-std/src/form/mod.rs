@@ -83,7 +83,7 @@ impl Request {
     /// [`Error::Form`]: a clash of names, or more than the server's
     /// [limits](crate::Server::form_limits).
     pub fn get(&mut self) -> Result<Arc<Tree>, Error> {
-        let (params, limits) = (&self.params, self.link.context.rules.forms.tree);
+        let (params, limits) = (&self.params, self.link.rules().forms.tree);
         let get = self.forms.get.get_or_insert_with(|| {
             let query = params.get("QUERY_STRING").unwrap_or_default();
             Tree::from_urlencoded(query, limits).map(Arc::new)
@@ -98,7 +98,7 @@ impl Request {
     ///
     /// [`Error::Form`]: more than the server's [limits](crate::Server::form_limits).
     pub fn cookies(&mut self) -> Result<Arc<Tree>, Error> {
-        let (params, limits) = (&self.params, self.link.context.rules.forms.tree);
+        let (params, limits) = (&self.params, self.link.rules().forms.tree);
         let cookies = self.forms.cookies.get_or_insert_with(|| {
             // Some web servers send each header by itself.
             let headers: Vec<_> = params.view().get_all("HTTP_COOKIE").collect();
@@ -151,7 +151,7 @@ impl Request {
             return Err(Error::Taken);
         }
         let content_type = self.params.get("CONTENT_TYPE").unwrap_or_default();
-        let limits = self.link.context.rules.forms.multipart;
+        let limits = self.link.rules().forms.multipart;
         let parts = Parts::new(content_type, &mut self.stdin, limits)?;
         self.forms.body = Some(Err(Error::Taken));
         Ok(parts)
@@ -160,7 +160,7 @@ impl Request {
     fn body(&mut self) -> Result<Body, Error> {
         if self.forms.body.is_none() {
             let kind = self.unread_kind();
-            let rules = &self.link.context.rules;
+            let rules = &self.link.rules();
             let announced = self.stdin.announced();
             let (limits, directory) = (&rules.forms, rules.spool_directory.as_deref());
             let read =

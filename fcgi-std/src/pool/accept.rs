@@ -17,28 +17,21 @@ use crate::session::Session;
 impl Pool {
     pub(super) fn accept(self: &Arc<Pool>, at: u64) -> Option<Request> {
         let listener = self.listeners.get(usize::try_from(at).ok()?)?;
+        let promise = self.promise()?;
         if !self.make_room() {
             return None;
         }
         let accepted = listener.accept();
-        let accepted = match accepted {
-            Ok(accepted) => Some(accepted),
-            Err(error) => {
-                self.accept_failed(error);
-                None
-            }
-        };
-        let mut table = self.table();
+        let session = self.arrived(accepted);
+        drop(promise);
+        let table = self.table();
         if table.accepting == Accepting::On && self.mode == Mode::OneShot {
             let _ = self
                 .poller
                 .arm(listener.as_fd(), LISTENERS + at, Interest::Readable);
         }
-        let (stream, peer) = accepted?;
-        table.backoff.reset();
         drop(table);
-        let session = self.admit(stream, peer)?;
-        self.drive(&session)
+        self.drive(&session?)
     }
 
     /// Makes room for one more connection, if need be by closing the one that has been idle
@@ -52,7 +45,7 @@ impl Pool {
             .slots
             .iter()
             .filter_map(|(key, slot)| match slot.parked {
-                Some((until, Waiting::Idle)) => Some((until, key)),
+                Some((until, Waiting::First | Waiting::Idle)) => Some((until, key)),
                 _ => None,
             });
         let Some((_, oldest)) = idle.min() else {
@@ -62,6 +55,35 @@ impl Pool {
         let slot = table.slots.remove(oldest);
         self.forget(&mut table, slot);
         true
+    }
+
+    /// As long as the promise is there, a stop does not end; `None` when one has begun.
+    fn promise(&self) -> Option<Promise<'_>> {
+        let mut table = self.table();
+        if table.stop_until.is_some() {
+            return None;
+        }
+        table.promises += 1;
+        Some(Promise(self))
+    }
+
+    /// Takes over what was accepted, if it may come in.
+    pub(crate) fn arrived(&self, accepted: io::Result<(Stream, Peer)>) -> Option<Arc<Session>> {
+        let admitted = match accepted {
+            Ok((_, peer)) if !self.allowed.allows(&peer) => {
+                self.context.report(&Incident::Stranger(peer));
+                None
+            }
+            Ok(admitted) => Some(admitted),
+            Err(error) => {
+                self.accept_failed(error);
+                None
+            }
+        };
+        let mut table = self.table();
+        admitted
+            .filter(|_| !table.finished)
+            .map(|(stream, peer)| self.enter(&mut table, stream, peer))
     }
 
     pub(crate) fn accept_failed(&self, error: io::Error) {
@@ -80,31 +102,22 @@ impl Pool {
         self.set_accepting(&mut table, Accepting::Paused(until));
     }
 
-    /// Takes a connection over, if it may come in.
-    pub(crate) fn admit(&self, stream: Stream, peer: Peer) -> Option<Arc<Session>> {
-        if !self.allowed.allows(&peer) {
-            self.context.report(&Incident::Stranger(peer));
-            return None;
-        }
-        let mut table = self.table();
-        if table.stop_until.is_some() {
-            return None;
-        }
+    fn enter(&self, table: &mut Table, stream: Stream, peer: Peer) -> Arc<Session> {
+        table.backoff.reset();
         let entry = table.slots.vacant_entry();
         let session = Arc::new(Session::new(entry.key(), stream, peer, &self.context.rules));
         entry.insert(Slot {
             session: Arc::clone(&session),
             parked: None,
         });
-        Some(session)
+        session
     }
 
-    /// As [`admit`](Pool::admit), for a connection that another thread than the waiting ones has
-    /// accepted.
-    pub(crate) fn adopt(&self, stream: Stream, peer: Peer) {
-        if let Some(session) = self.admit(stream, peer) {
+    /// As [`arrived`](Pool::arrived), in another thread than those that wait.
+    pub(crate) fn adopt(&self, accepted: io::Result<(Stream, Peer)>) {
+        if let Some(session) = self.arrived(accepted) {
             let until = Instant::now() + self.context.rules.idle_timeout;
-            self.park(&session, Interest::Readable, until, Waiting::Idle);
+            self.park(&session, Interest::Readable, until, Waiting::First);
         }
     }
 
@@ -121,5 +134,16 @@ impl Pool {
             // One that blocks is not registered: another thread accepts there.
             let _ = self.poller.arm(listener.as_fd(), token, interest);
         }
+    }
+}
+
+/// That what is about to be accepted will be served.
+struct Promise<'p>(&'p Pool);
+
+impl Drop for Promise<'_> {
+    fn drop(&mut self) {
+        let mut table = self.0.table();
+        table.promises -= 1;
+        self.0.finish_if_empty(&mut table);
     }
 }

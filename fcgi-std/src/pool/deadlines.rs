@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use fcgi_listen::Peer;
 
-use super::{Accepting, Pool, SWEEP_EVERY, Slot, Table};
+use super::{Accepting, FIRST_GRACE, Pool, SWEEP_EVERY, Slot, Table};
 use crate::advance::Waiting;
 use crate::incident::Incident;
 
@@ -58,16 +58,26 @@ impl Pool {
         self.stop_begun.notify_all();
         table.sweep_by(until);
         self.set_accepting(&mut table, Accepting::Off);
+        let grace = Instant::now() + FIRST_GRACE;
         let mut idle = Vec::new();
+        let mut has_first = false;
         for (_, slot) in &mut table.slots {
-            if let Some((_, Waiting::Idle)) = slot.parked {
-                slot.parked = None;
-                idle.push(Arc::clone(&slot.session));
+            match &mut slot.parked {
+                Some((_, Waiting::Idle)) => {
+                    slot.parked = None;
+                    idle.push(Arc::clone(&slot.session));
+                }
+                Some((until, Waiting::First)) => {
+                    *until = grace.min(*until);
+                    has_first = true;
+                }
+                _ => {}
             }
         }
-        if table.slots.is_empty() {
-            self.finish(&mut table);
+        if has_first {
+            table.sweep_by(grace);
         }
+        self.finish_if_empty(&mut table);
         drop(table);
         // They close, after a while if the web server still sends.
         idle.iter().for_each(|session| self.release(session));
@@ -127,7 +137,7 @@ impl Waiting {
     /// What to report when it was in vain.
     fn incident(self, peer: Peer) -> Option<Incident> {
         let waiting_for = match self {
-            Waiting::Idle | Waiting::Drain => return None,
+            Waiting::First | Waiting::Idle | Waiting::Drain => return None,
             Waiting::Head => "FCGI_PARAMS did not end",
             Waiting::Body => "FCGI_STDIN did not end",
             Waiting::Write => "the answer was not read",

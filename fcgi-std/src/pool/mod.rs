@@ -7,7 +7,7 @@ mod deadlines;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,12 +19,12 @@ use crate::context::Context;
 use crate::intake::Ready;
 use crate::poller::{Interest, Mode, Poller, Wake};
 use crate::request::Request;
+use crate::rules::FOREVER;
 use crate::session::Session;
-use crate::streams::Link;
 
 /// The connections and listeners of a server, and the threads that serve them.
 pub(crate) struct Pool {
-    context: Arc<Context>,
+    context: Context,
     poller: Poller,
     mode: Mode,
     listeners: Vec<Listener>,
@@ -37,10 +37,14 @@ pub(crate) struct Pool {
     /// Whether the next turn belongs to `ready`, if there is any.
     ready_turn: AtomicBool,
     waiting: AtomicUsize,
+    /// How many requests have begun.
+    begun: AtomicU64,
 }
 
 struct Table {
     slots: Slab<Slot>,
+    /// How many threads are about to accept; what they get will be served.
+    promises: usize,
     /// No deadline passes before this moment.
     next_sweep: Option<Instant>,
     accepting: Accepting,
@@ -91,6 +95,9 @@ pub(crate) enum Next {
 /// The tokens of listeners begin here, above all keys of connections.
 const LISTENERS: u64 = 1 << 62;
 
+/// A connection that was new when a stop began has so long to send its first request.
+const FIRST_GRACE: Duration = Duration::from_secs(1);
+
 /// Deadlines are looked at no more often than this.
 const SWEEP_EVERY: Duration = Duration::from_millis(50);
 
@@ -108,13 +115,14 @@ impl Pool {
             }
         }
         Ok(Pool {
-            context: Arc::new(context),
+            context,
             poller,
             mode,
             listeners,
             allowed,
             table: Mutex::new(Table {
                 slots: Slab::new(),
+                promises: 0,
                 next_sweep: None,
                 accepting: Accepting::On,
                 backoff: Backoff::new(),
@@ -125,6 +133,7 @@ impl Pool {
             ready: Mutex::default(),
             ready_turn: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
+            begun: AtomicU64::new(0),
         })
     }
 
@@ -227,8 +236,16 @@ impl Pool {
     }
 
     fn request(self: &Arc<Pool>, session: Arc<Session>, ready: Ready) -> Request {
-        let context = Arc::clone(&self.context);
-        Request::new(Arc::clone(self), Link { session, context }, ready)
+        let begun = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
+        if self
+            .context
+            .rules
+            .retire_after
+            .is_some_and(|most| begun == most.get())
+        {
+            self.stop(Instant::now() + FOREVER);
+        }
+        Request::of_session(session, Arc::clone(self), ready)
     }
 
     /// A handler has ended the request of this connection.
@@ -258,13 +275,24 @@ impl Pool {
         Some(Arc::clone(&slot.session))
     }
 
-    fn park(&self, session: &Arc<Session>, interest: Interest, until: Instant, waiting: Waiting) {
+    fn park(
+        &self,
+        session: &Arc<Session>,
+        interest: Interest,
+        mut until: Instant,
+        waiting: Waiting,
+    ) {
         let is_first = {
             let mut table = self.table();
-            if waiting == Waiting::Idle && table.stop_until.is_some() {
-                // The stop began behind the last look at it, and missed it.
-                drop(table);
-                return self.close(session);
+            if table.stop_until.is_some() {
+                if waiting == Waiting::Idle {
+                    // The stop began behind the last look at it, and missed it.
+                    drop(table);
+                    return self.close(session);
+                }
+                if waiting == Waiting::First {
+                    until = until.min(Instant::now() + FIRST_GRACE);
+                }
             }
             let is_first = table.next_sweep.is_none();
             table.sweep_by(until);
@@ -312,7 +340,12 @@ impl Pool {
         if table.accepting == Accepting::Full {
             self.set_accepting(table, Accepting::On);
         }
-        if table.stop_until.is_some() && table.slots.is_empty() {
+        self.finish_if_empty(table);
+    }
+
+    /// Ends a stop when there is nothing left to serve.
+    fn finish_if_empty(&self, table: &mut Table) {
+        if table.stop_until.is_some() && table.slots.is_empty() && table.promises == 0 {
             self.finish(table);
         }
     }

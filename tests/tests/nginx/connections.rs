@@ -153,7 +153,7 @@ fn kept_connections_are_used_again(way: Way) {
     let peers = Arc::new(Mutex::new(HashMap::new()));
     let seen = Arc::clone(&peers);
     let app = App::start(way, move |request| {
-        if let Peer::Ip(address) = request.peer() {
+        if let Some(Peer::Ip(address)) = request.peer() {
             assert!(address.ip().is_loopback());
             *seen.lock().unwrap().entry(address).or_insert(0) += 1;
         }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 
 use fcgi_tests::address::Address;
 use fcgi_tests::http::{Client, Request};
@@ -45,11 +47,35 @@ impl Example {
         };
         let mut process = Running::start(example(name).arg(argument).args(more));
         process.wait_for(&address);
-        let nginx = Nginx::before(address.clone());
+        Example::behind_nginx(way, process, address, directory)
+    }
+
+    /// Starts it as web servers do: with its listening socket as descriptor 0 (§2.2).
+    fn inheriting(way: Way, name: &str) -> Example {
+        let directory = tempfile::tempdir().unwrap();
+        let (address, listener): (Address, OwnedFd) = if way.unix {
+            let path = directory.path().join("app.sock");
+            let listener = UnixListener::bind(&path).unwrap();
+            (path.into(), listener.into())
+        } else {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            (listener.local_addr().unwrap().into(), listener.into())
+        };
+        let process = Running::start(example(name).stdin(listener));
+        Example::behind_nginx(way, process, address, directory)
+    }
+
+    fn behind_nginx(
+        way: Way,
+        process: Running,
+        application: Address,
+        directory: TempDir,
+    ) -> Example {
+        let nginx = Nginx::before(application.clone());
         Example {
             nginx: if way.kept { nginx.keep_conn(4) } else { nginx }.start(),
             process,
-            application: address,
+            application,
             _directory: directory,
         }
     }
@@ -61,7 +87,11 @@ impl Example {
 }
 
 fn tiny_fcgi_counts(way: Way) {
-    let tiny = Example::start(way, "tiny-fcgi");
+    page_counts(&Example::inheriting(way, "tiny-fcgi"));
+    page_counts(&Example::start(way, "tiny-fcgi2"));
+}
+
+fn page_counts(tiny: &Example) {
     let process = format!("in process {}.", tiny.process.id());
     for number in 1..=20 {
         // Each from a browser of its own, so that nginx has no reason to stay on one connection.
@@ -70,7 +100,7 @@ fn tiny_fcgi_counts(way: Way) {
         let kind = page.field("Content-Type");
         assert_eq!(kind.as_deref(), Some("text/html; charset=utf-8"));
         let text = page.text();
-        assert!(text.contains("<h1>FastCGI Hello!</h1>"), "{text}");
+        assert!(text.contains("<h1>FastCGI Hello!"), "{text}");
         assert!(
             text.contains(&format!("Request number {number} ")),
             "{number}: {text}"
@@ -89,7 +119,11 @@ fn tiny_fcgi_counts(way: Way) {
 }
 
 fn echo_returns_what_came(way: Way) {
-    let echo = Example::start(way, "echo");
+    page_echoes(&Example::inheriting(way, "echo"));
+    page_echoes(&Example::start(way, "echo2"));
+}
+
+fn page_echoes(echo: &Example) {
     let mut client = Client::connect(echo.address());
     let raw: Vec<u8> = (0x80..=0xff).chain(*b"\t !~").collect();
     for length in [0, 1, 1000, 60_000, 10 * 1024 * 1024] {

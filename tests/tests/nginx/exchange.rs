@@ -14,8 +14,8 @@ pub(crate) trait Exchange {
     /// The parameters.
     fn params(&self) -> Params<'_>;
 
-    /// Who sent the request.
-    fn peer(&self) -> Peer;
+    /// Who sent the request; `None` under CGI.
+    fn peer(&self) -> Option<Peer>;
 
     /// The whole body.
     fn body(&mut self) -> io::Result<Vec<u8>>;
@@ -93,7 +93,7 @@ impl Exchange for fcgi_std::Request {
         self.params.view()
     }
 
-    fn peer(&self) -> Peer {
+    fn peer(&self) -> Option<Peer> {
         fcgi_std::Request::peer(self)
     }
 
@@ -182,8 +182,8 @@ impl Exchange for Whole<'_, '_> {
         self.request.params()
     }
 
-    fn peer(&self) -> Peer {
-        self.request.peer()
+    fn peer(&self) -> Option<Peer> {
+        Some(self.request.peer())
     }
 
     fn body(&mut self) -> io::Result<Vec<u8>> {

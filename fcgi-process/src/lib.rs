@@ -1,0 +1,2 @@
+//! Processes of FastCGI applications.
+#![forbid(unsafe_code)]

@@ -1,0 +1,99 @@
+//! Stopping a server from outside.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
+
+use crate::pool::Pool;
+use crate::rules::FOREVER;
+
+/// Stops a server from any thread; see [`Server::handle`](super::Server::handle).
+#[derive(Clone)]
+pub struct Handle(Arc<Mutex<Control>>);
+
+/// What a handle and its server share.
+#[derive(Default)]
+struct Control {
+    /// `None` until the server runs.
+    pool: Option<Weak<Pool>>,
+    stop_until: Option<Instant>,
+}
+
+impl Handle {
+    pub(super) fn new() -> Handle {
+        Handle(Arc::default())
+    }
+
+    /// Begins a graceful stop: no new connections and no new requests; idle connections are closed;
+    /// requests that run may go on for `patience` long, and what is left of them then is cut off.
+    /// Returns at once; the server's own call returns when all is over.
+    ///
+    /// A connection that was accepted a moment ago still gets its first request served: the web
+    /// server believes that it is on its way.
+    ///
+    /// Calling it again with less patience shortens the stop.
+    pub fn stop(&self, patience: Duration) {
+        let until = Instant::now() + patience.min(FOREVER);
+        let pool = {
+            let mut control = self.control();
+            control.stop_until = Some(until);
+            control.pool.as_ref().and_then(Weak::upgrade)
+        };
+        if let Some(pool) = pool {
+            pool.stop(until);
+        }
+    }
+
+    /// The server runs.
+    pub(super) fn attach(&self, pool: &Arc<Pool>) {
+        let mut control = self.control();
+        control.pool = Some(Arc::downgrade(pool));
+        if let Some(until) = control.stop_until {
+            pool.stop(until);
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.control().stop_until.is_some()
+    }
+
+    /// Whether the server has run and is gone.
+    fn is_over(&self) -> bool {
+        let control = self.control();
+        control
+            .pool
+            .as_ref()
+            .is_some_and(|pool| pool.strong_count() == 0)
+    }
+
+    fn control(&self) -> MutexGuard<'_, Control> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops the server when a signal asks for it; see
+    /// [`Server::stop_on_signals`](super::Server::stop_on_signals).
+    pub(super) fn watch_signals(&self, patience: Duration) -> io::Result<()> {
+        let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR1])?;
+        let handle = self.clone();
+        let watch = move || {
+            for signal in signals.forever() {
+                if handle.is_over() {
+                    // There is nothing left to wait for: let it do what it does by itself.
+                    let _ = emulate_default_handler(signal);
+                } else if handle.is_stopping() {
+                    handle.stop(Duration::ZERO);
+                } else {
+                    handle.stop(patience);
+                }
+            }
+        };
+        let name = String::from("fastcgi signals");
+        thread::Builder::new().name(name).spawn(watch)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,408 @@
+//! Standard input and output of the current request: a CGI program becomes a FastCGI program by a
+//! loop around it.
+//!
+//! ```no_run
+//! use fcgi_std::stdio::{self, println, var};
+//!
+//! fn main() -> std::io::Result<()> {
+//!     let mut count = 0;
+//!     while stdio::accept()? {
+//!         count += 1;
+//!         println!("Content-Type: text/plain; charset=utf-8\r\n\r");
+//!         println!("request {count}, of {}", var("REMOTE_ADDR").unwrap_or_default());
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! Without the loop this is a CGI program (RFC 3875); with it, it is a CGI program and a FastCGI
+//! application, whichever it was started as.
+//!
+//! - [`accept`] ends the request of the calling thread and waits for the next one. Each thread has
+//!   a current request of its own; several may loop at the same time.
+//! - [`print!`], [`println!`], [`eprint!`], [`eprintln!`], [`stdin`], [`stdout`], [`stderr`],
+//!   [`var`], [`vars`] are those of the current request. The program writes the head of the
+//!   response by itself, as CGI programs do, unless it has set a field of it by [`with`].
+//! - A response of which nothing was printed becomes a 500.
+//! - Where there is no current request, before the first `accept` and after [`finish`], they are
+//!   those of the process.
+//!
+//! Printing never panics: a web server that has gone away must not end the program. What failed,
+//! [`finish`] tells.
+
+use std::cell::{Cell, RefCell};
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io::{self, BufRead, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::process::ExitCode;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use fcgi_core::Role;
+use fcgi_core::cgi::Status;
+
+use crate::request::Request;
+use crate::server::{Requests, Server};
+use crate::streams::InputReader;
+
+pub use crate::{
+    __stdio_eprint as eprint, __stdio_eprintln as eprintln, __stdio_print as print,
+    __stdio_println as println,
+};
+
+/// The requests of the process, for all threads.
+static REQUESTS: OnceLock<Requests> = OnceLock::new();
+/// Held while the first thread makes them.
+static BEGINNING: Mutex<()> = Mutex::new(());
+
+thread_local! {
+    static CURRENT: RefCell<Current> = const { RefCell::new(Current::NONE) };
+    /// Where text is formatted, so that what formats it may use this module as well.
+    static TEXT: Cell<String> = const { Cell::new(String::new()) };
+}
+
+/// What a thread works on.
+struct Current {
+    request: Option<Request>,
+    /// Whether `stdin` is DATA by now.
+    reads_data: bool,
+    /// What went wrong first in printing.
+    failed: Option<io::Error>,
+}
+
+impl Current {
+    const NONE: Current = Current {
+        request: None,
+        reads_data: false,
+        failed: None,
+    };
+
+    fn end(&mut self) -> io::Result<()> {
+        let Some(mut request) = self.request.take() else {
+            return Ok(());
+        };
+        if request.stdout.is_blank() {
+            request.fail(Status::INTERNAL_SERVER_ERROR);
+            return Err(io::Error::other("the program printed no response"));
+        }
+        let ended = request.end();
+        self.failed.take().map_or(ended, Err)
+    }
+
+    fn input(&mut self) -> Option<&mut InputReader> {
+        let request = self.request.as_mut()?;
+        Some(if self.reads_data {
+            &mut request.data
+        } else {
+            &mut request.stdin
+        })
+    }
+}
+
+impl Drop for Current {
+    fn drop(&mut self) {
+        // The thread ends inside a request.
+        let _ = self.end();
+    }
+}
+
+/// Ends the current request of this thread and waits for the next one. `false` when there will be
+/// none: the process was told to stop, or it is a CGI program and its request is done.
+///
+/// The first call finds out how the process was started, as [`Server::inherited_or_cgi`] does; it
+/// belongs early in `main`. A FastCGI application heeds SIGTERM, SIGINT and SIGUSR1 from then on;
+/// what runs has 30 seconds to end. [`init`] sets other rules.
+///
+/// # Errors
+///
+/// Those of [`Server::requests`] at the first call, later those of [`Requests::accept`].
+pub fn accept() -> io::Result<bool> {
+    // Whoever wants to know how it ended calls `finish`.
+    let _ = finish();
+    let requests = match REQUESTS.get() {
+        Some(requests) => requests,
+        None => begin(|| Ok(Server::inherited_or_cgi()?.stop_on_signals(PATIENCE)))?,
+    };
+    let request = requests.accept()?;
+    let is_one = request.is_some();
+    CURRENT.with_borrow_mut(|current| current.request = request);
+    Ok(is_one)
+}
+
+/// How long running requests may go on after a signal.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Has [`accept`] take requests from this server, by its rules.
+///
+/// # Errors
+///
+/// `AlreadyExists` after another call, or after [`accept`]; and those of [`Server::requests`].
+pub fn init(server: Server) -> io::Result<()> {
+    let mut is_first = false;
+    begin(|| {
+        is_first = true;
+        Ok(server)
+    })?;
+    if is_first {
+        return Ok(());
+    }
+    let why = "requests are taken from another server already";
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, why))
+}
+
+fn begin(server: impl FnOnce() -> io::Result<Server>) -> io::Result<&'static Requests> {
+    let _guard = BEGINNING.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(requests) = REQUESTS.get() {
+        return Ok(requests);
+    }
+    let requests = server()?.requests()?;
+    Ok(REQUESTS.get_or_init(|| requests))
+}
+
+/// Ends the response; the program can go on working, and nobody waits for it. Nothing happens if
+/// there is no current request.
+///
+/// # Errors
+///
+/// What went wrong first: in printing, or in ending the request, see [`Request::finish`]. Nothing
+/// was printed at all.
+pub fn finish() -> io::Result<()> {
+    let mut current = CURRENT.replace(Current::NONE);
+    current.end()
+}
+
+/// Lends the current request, for what this module has no words for: forms, cookies, fields of the
+/// head. `None` if there is none; so it is for `work` itself, which has the request.
+///
+/// If it sets a field of the head, the request writes the head, and what is printed is the body.
+pub fn with<R>(work: impl FnOnce(&mut Request) -> R) -> Option<R> {
+    let mut request = CURRENT.with_borrow_mut(|current| current.request.take())?;
+    let result = work(&mut request);
+    CURRENT.with_borrow_mut(|current| current.request = Some(request));
+    Some(result)
+}
+
+/// Sets the exit status that the web server learns (FastCGI §5.5), or with which a CGI program
+/// should exit, see [`exit_code`]. The last call wins. Nothing happens if there is no current
+/// request.
+pub fn set_exit_status(status: i32) {
+    with(|request| request.set_exit_status(status));
+}
+
+/// What the process should exit with after the loop; see [`Requests::exit_code`].
+#[must_use]
+pub fn exit_code() -> ExitCode {
+    REQUESTS
+        .get()
+        .map_or(ExitCode::SUCCESS, Requests::exit_code)
+}
+
+/// Whether this process is a CGI program, as far as is known: `true` until [`accept`] was called.
+#[must_use]
+pub fn is_cgi() -> bool {
+    REQUESTS.get().is_none_or(Requests::is_cgi)
+}
+
+/// What the application is asked to be; `None` if there is no current request.
+#[must_use]
+pub fn role() -> Option<Role> {
+    with(|request| request.role())
+}
+
+/// From here on [`stdin`] is the file that a Filter is given (FastCGI §6.4). What is unread of
+/// STDIN is given up.
+///
+/// # Errors
+///
+/// `InvalidInput` when the current request has another role, or when there is none.
+pub fn start_filter_data() -> io::Result<()> {
+    if role() != Some(Role::Filter) {
+        let why = "only a request to a Filter has FCGI_DATA";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    }
+    CURRENT.with_borrow_mut(|current| current.reads_data = true);
+    Ok(())
+}
+
+/// The value of a variable (RFC 3875 §4.1) as text; what is no UTF-8 is replaced by `U+FFFD`.
+/// `None` when it is not set.
+#[must_use]
+pub fn var(name: impl AsRef<OsStr>) -> Option<String> {
+    var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+/// The value of a variable as it came.
+#[must_use]
+pub fn var_os(name: impl AsRef<OsStr>) -> Option<OsString> {
+    let name = name.as_ref();
+    CURRENT.with_borrow(|current| match &current.request {
+        Some(request) => request.params.get(name.as_bytes()).map(os_string),
+        None => env::var_os(name),
+    })
+}
+
+/// All variables and their values, as they came. Names may repeat; [`var`] takes the first.
+#[must_use]
+pub fn vars() -> Vec<(OsString, OsString)> {
+    CURRENT.with_borrow(|current| match &current.request {
+        Some(request) => request
+            .params
+            .iter()
+            .map(|(name, value)| (os_string(name), os_string(value)))
+            .collect(),
+        None => env::vars_os().collect(),
+    })
+}
+
+fn os_string(bytes: &[u8]) -> OsString {
+    OsStr::from_bytes(bytes).to_owned()
+}
+
+/// The input of the current request: its body, or a Filter's file after [`start_filter_data`].
+#[must_use]
+pub fn stdin() -> Stdin {
+    Stdin(())
+}
+
+/// The response. Write to it where [`print!`] has no words: bytes, copies of files. A CGI program
+/// without a loop sees them on their way when it flushes.
+#[must_use]
+pub fn stdout() -> Stdout {
+    Stdout(())
+}
+
+/// The web server's error log.
+#[must_use]
+pub fn stderr() -> Stderr {
+    Stderr(())
+}
+
+/// See [`stdin`]. Its errors are those of [`InputReader`].
+#[derive(Debug)]
+pub struct Stdin(());
+
+/// See [`stdout`]. Its errors are those of [`Stdout`](crate::Stdout).
+#[derive(Debug)]
+pub struct Stdout(());
+
+/// See [`stderr`].
+#[derive(Debug)]
+pub struct Stderr(());
+
+impl Stdin {
+    /// Reads up to and with the next line feed, appends that to `line`, and says how many bytes
+    /// they are; 0 at the end.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading; `InvalidData` when the line is no UTF-8.
+    pub fn read_line(&self, line: &mut String) -> io::Result<usize> {
+        CURRENT.with_borrow_mut(|current| match current.input() {
+            Some(input) => input.read_line(line),
+            None => io::stdin().read_line(line),
+        })
+    }
+}
+
+impl Read for Stdin {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        CURRENT.with_borrow_mut(|current| match current.input() {
+            Some(input) => input.read(buf),
+            None => io::stdin().read(buf),
+        })
+    }
+}
+
+impl Write for Stdout {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        CURRENT.with_borrow_mut(|current| match &mut current.request {
+            Some(request) => {
+                if request.stdout.is_blank() {
+                    request.stdout.raw()?;
+                }
+                request.stdout.write(buf)
+            }
+            None => io::stdout().write(buf),
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        CURRENT.with_borrow_mut(|current| match &mut current.request {
+            // There is no head to send yet.
+            Some(request) if request.stdout.is_blank() => Ok(()),
+            Some(request) => request.stdout.flush(),
+            None => io::stdout().flush(),
+        })
+    }
+}
+
+impl Write for Stderr {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        CURRENT.with_borrow_mut(|current| match &mut current.request {
+            Some(request) => request.stderr.write(buf),
+            None => io::stderr().write(buf),
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        CURRENT.with_borrow_mut(|current| match &mut current.request {
+            Some(request) => request.stderr.flush(),
+            None => io::stderr().flush(),
+        })
+    }
+}
+
+/// What the macros do.
+#[doc(hidden)]
+pub fn print_to(mut stream: impl Write, args: fmt::Arguments<'_>) {
+    let mut text = TEXT.take();
+    let formatted = fmt::write(&mut text, args).map_err(|_| io::ErrorKind::InvalidInput.into());
+    let printed = formatted.and_then(|()| stream.write_all(text.as_bytes()));
+    text.clear();
+    TEXT.set(text);
+    if let Err(error) = printed {
+        CURRENT.with_borrow_mut(|current| {
+            current.failed.get_or_insert(error);
+        });
+    }
+}
+
+/// Prints to the response of the current request; see [`stdio`](crate::stdio).
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __stdio_print {
+    ($($args:tt)*) => {
+        $crate::stdio::print_to($crate::stdio::stdout(), ::core::format_args!($($args)*))
+    };
+}
+
+/// Prints a line to the response of the current request; see [`stdio`](crate::stdio).
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __stdio_println {
+    () => { $crate::stdio::print!("\n") };
+    ($($args:tt)*) => {
+        $crate::stdio::print!("{}\n", ::core::format_args!($($args)*))
+    };
+}
+
+/// Prints to the web server's error log; see [`stdio`](crate::stdio).
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __stdio_eprint {
+    ($($args:tt)*) => {
+        $crate::stdio::print_to($crate::stdio::stderr(), ::core::format_args!($($args)*))
+    };
+}
+
+/// Prints a line to the web server's error log; see [`stdio`](crate::stdio).
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __stdio_eprintln {
+    () => { $crate::stdio::eprint!("\n") };
+    ($($args:tt)*) => {
+        $crate::stdio::eprint!("{}\n", ::core::format_args!($($args)*))
+    };
+}
