@@ -21,7 +21,7 @@
 //!
 //! # let web_server_side = Stream::connect(&listener.local_address()?, None)?;
 //! let (mut stream, peer) = listener.accept()?;
-//! if web_servers.allows(&peer) {
+//! if web_servers.admits(&stream, &peer)? {
 //!     stream.write_all(b"records")?;
 //! }
 //! # Ok(())
@@ -47,6 +47,7 @@ compile_error!("fcgi-listen needs the sockets and descriptors of a unix");
 
 mod accept;
 mod address;
+mod credentials;
 mod inherit;
 mod listener;
 mod open;
@@ -57,6 +58,7 @@ mod stream;
 
 pub use accept::{AcceptAction, Backoff};
 pub use address::{Address, AddressError};
+pub use credentials::Credentials;
 pub use inherit::inherited;
 pub use listener::Listener;
 pub use options::Options;

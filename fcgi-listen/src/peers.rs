@@ -3,13 +3,17 @@
 use std::env::{self, VarError};
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
+use crate::Stream;
+
 /// The other end of an accepted connection.
 ///
-/// A peer on a unix socket has no address to tell it by. The process behind it, which Linux knows
-/// as `SO_PEERCRED`, is no part of this: who may connect is what the socket's permissions say.
+/// A peer on a unix socket has no address to tell it by. Who may connect there is what the socket's
+/// permissions say; the process behind it is known to
+/// [`Stream::peer_credentials`](crate::Stream::peer_credentials).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Peer {
     /// A TCP peer. On a socket for both families an IPv4 peer shows as `::ffff:a.b.c.d`.
@@ -65,6 +69,8 @@ pub struct WebServerAddrs {
     // `None`: no check at all.
     addresses: Option<Box<[IpAddr]>>,
     unix: bool,
+    // `None`: any user, if `unix` says so.
+    users: Option<Box<[u32]>>,
 }
 
 impl WebServerAddrs {
@@ -96,19 +102,46 @@ impl WebServerAddrs {
         self
     }
 
-    /// Whether there is a list to check peers against.
+    /// Peers on unix sockets may pass only if their process runs as one of these users (numbers),
+    /// and then also if the list is bound. Beyond the specification; for sockets in places where
+    /// more users can connect than should. Only [`admits`](Self::admits) can tell.
+    #[must_use]
+    pub fn unix_users(mut self, users: impl IntoIterator<Item = u32>) -> Self {
+        self.users = Some(users.into_iter().collect());
+        self
+    }
+
+    /// Whether there is a list of addresses to check peers against.
     #[must_use]
     pub fn is_bound(&self) -> bool {
         self.addresses.is_some()
     }
 
-    /// Whether a connection from this peer is to be served; if not, it is to be closed unread.
+    /// Whether a connection from this peer is to be served; if not, it is to be closed unread. When
+    /// [users](Self::unix_users) are given, no peer on a unix socket is allowed by this.
     #[must_use]
     pub fn allows(&self, peer: &Peer) -> bool {
         match (&self.addresses, peer.ip()) {
+            (_, None) if self.users.is_some() => false,
             (None, _) => true,
             (Some(addresses), Some(ip)) => addresses.contains(&ip),
             (Some(_), None) => self.unix,
+        }
+    }
+
+    /// As [`allows`](Self::allows), with the user at the other end of a unix socket, for which the
+    /// system is asked only when [users](Self::unix_users) are given.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Stream::peer_credentials`]; the connection is not to be served then.
+    pub fn admits(&self, stream: &Stream, peer: &Peer) -> io::Result<bool> {
+        match (&self.users, peer) {
+            (Some(users), Peer::Unix) => {
+                let credentials = stream.peer_credentials()?;
+                Ok(credentials.is_some_and(|peer| users.contains(&peer.uid)))
+            }
+            _ => Ok(self.allows(peer)),
         }
     }
 }
@@ -133,7 +166,7 @@ impl FromStr for WebServerAddrs {
             .collect();
         Ok(Self {
             addresses: Some(addresses?),
-            unix: false,
+            ..Self::any()
         })
     }
 }
