@@ -91,7 +91,8 @@ impl Doors {
         let error = match door.listener.accept() {
             Ok((stream, peer)) => {
                 self.backoff.reset();
-                if self.allowed.allows(&peer) {
+                // Of a peer that cannot be told nothing is known that would let it in.
+                if self.allowed.admits(&stream, &peer).unwrap_or(false) {
                     return Knock::Guest(stream, peer);
                 }
                 return Knock::Trouble(Incident::Stranger(peer), None);
@@ -172,6 +173,7 @@ impl<S: Service> Loop<S> {
             is_ended: false,
             is_ending: false,
             is_hung_up: false,
+            is_new: true,
             is_queued: false,
             is_clean: true,
             is_held: false,

@@ -352,12 +352,9 @@ impl<S: Service> Loop<S> {
             }
         }
         self.done = done;
+        // Also in a stop: what was accepted is served.
         for (stream, peer) in handed {
-            if self.stop_until.is_none() {
-                self.admit(stream, peer);
-            } else if let Some(seat) = &self.seat {
-                seat.left();
-            }
+            self.admit(stream, peer);
         }
         if let Some(until) = stop_until {
             self.stop(until);
@@ -370,10 +367,11 @@ impl<S: Service> Loop<S> {
             return;
         }
         self.doors.close(&self.io.registry);
+        self.io.is_stopping = true;
         let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
         for key in keys {
             let conn = &mut self.connections[key];
-            if !Turn::new(&mut self.service, &mut self.io, conn).stop() {
+            if !Turn::new(&mut self.service, &mut self.io, conn).settle() {
                 self.close(key);
             }
         }

@@ -24,6 +24,9 @@ impl Handle {
     /// requests that run may go on for `patience` long, and what is left of them then is cut off.
     /// Returns at once.
     ///
+    /// A connection that was accepted a moment ago still gets its first request served: the web
+    /// server believes that it is on its way.
+    ///
     /// Calling it again with less patience shortens the stop.
     pub fn stop(&self, patience: Duration) {
         let until = Instant::now() + patience.min(FOREVER);

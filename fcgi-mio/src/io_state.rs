@@ -30,6 +30,8 @@ pub(crate) struct Io<T> {
     pub(crate) deadlines: BinaryHeap<Reverse<(u64, Place)>>,
     /// Connections that can go on without an event.
     pub(crate) ready: VecDeque<Place>,
+    /// No new requests, but the first ones of new connections.
+    pub(crate) is_stopping: bool,
     /// Requests that run.
     pub(crate) running: usize,
     /// What handlers write to STDERR in one call.
@@ -58,6 +60,7 @@ impl<T> Io<T> {
             now: 0,
             deadlines: BinaryHeap::new(),
             ready: VecDeque::new(),
+            is_stopping: false,
             running: 0,
             errors: Vec::new(),
             buffers: Vec::new(),

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::AsRawFd;
+use std::time::Duration;
 
 use mio::unix::SourceFd;
 
@@ -13,11 +14,16 @@ use crate::requests::{Req, Stage};
 use crate::service::{Abort, Service};
 use crate::turn::Turn;
 
+/// A connection that was new when a stop began has so long to send its first request.
+const FIRST_GRACE: Duration = Duration::from_secs(1);
+
 impl<S: Service> Turn<'_, S> {
     /// Decides what happens next: an end, a place in the queue, a deadline. `false` when the
     /// connection is over.
     pub(crate) fn settle(mut self) -> bool {
-        if self.rests() {
+        if self.io.is_stopping {
+            self.heed_stop();
+        } else if self.rests() {
             self.wait_until(self.io.after(self.io.settings.idle_timeout));
             self.io.give_back_active(self.active);
             return true;
@@ -60,6 +66,15 @@ impl<S: Service> Turn<'_, S> {
             && !(conn.is_readable || conn.is_ended || conn.is_paused)
             && self.active.is_idle()
             && !conn.machine.should_close()
+    }
+
+    /// In a stop, only a connection of which nothing was read yet may begin a request: the web
+    /// server believes that it is on its way.
+    #[cold]
+    fn heed_stop(&mut self) {
+        if !self.conn.is_new {
+            self.conn.machine.stop_accepting();
+        }
     }
 
     /// Sets the connection's deadline.
@@ -136,7 +151,12 @@ impl<S: Service> Turn<'_, S> {
             return since.saturating_add(millis(settings.write_timeout));
         }
         if self.active.requests.is_empty() {
-            return self.io.after(settings.idle_timeout);
+            let patience = if self.io.is_stopping {
+                settings.idle_timeout.min(FIRST_GRACE)
+            } else {
+                settings.idle_timeout
+            };
+            return self.io.after(patience);
         }
         let machine = &self.conn.machine;
         let waits = self.active.requests.iter().map(|request| {
@@ -176,12 +196,6 @@ impl<S: Service> Turn<'_, S> {
     pub(crate) fn cut(mut self, why: Abort) -> bool {
         self.abort_all(why);
         self.conn.phase = Phase::Broken;
-        self.settle()
-    }
-
-    /// No new requests from here on.
-    pub(crate) fn stop(self) -> bool {
-        self.conn.machine.stop_accepting();
         self.settle()
     }
 }

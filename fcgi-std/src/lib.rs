@@ -72,7 +72,7 @@ pub use fcgi_core::form::cookie::{SameSite, SetCookie};
 pub use fcgi_core::{ProtocolStatus, RequestId, Role};
 #[cfg(feature = "http")]
 pub use fcgi_http::RawUri;
-pub use fcgi_listen::{Address, Listener, Peer, WebServerAddrs};
+pub use fcgi_listen::{Address, Credentials, Listener, Peer, WebServerAddrs};
 pub use incident::Incident;
 pub use params::Params;
 pub use request::Request;

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use fcgi_listen::Peer;
+use fcgi_listen::{Credentials, Peer};
 
 use crate::cgi::Process;
 use crate::intake::Admission;
@@ -47,6 +47,13 @@ impl Link {
         match self {
             Link::FastCgi { session, .. } => Some(session.peer),
             Link::Cgi(_) => None,
+        }
+    }
+
+    pub(crate) fn peer_credentials(&self) -> io::Result<Option<Credentials>> {
+        match self {
+            Link::FastCgi { session, .. } => session.stream.peer_credentials(),
+            Link::Cgi(_) => Ok(None),
         }
     }
 

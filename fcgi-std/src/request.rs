@@ -8,7 +8,7 @@ use std::thread;
 
 use fcgi_core::cgi::{Status, error_response};
 use fcgi_core::{RequestId, Role};
-use fcgi_listen::Peer;
+use fcgi_listen::{Credentials, Peer};
 
 use crate::cgi::Process;
 use crate::form::Forms;
@@ -137,6 +137,16 @@ impl Request {
     #[must_use]
     pub fn peer(&self) -> Option<Peer> {
         self.link.peer()
+    }
+
+    /// As whom the web server's process runs, where the connection is a unix socket; `None` where it
+    /// is not.
+    ///
+    /// # Errors
+    ///
+    /// The system does not say.
+    pub fn peer_credentials(&self) -> io::Result<Option<Credentials>> {
+        self.link.peer_credentials()
     }
 
     /// Sets the status of the response; see [`Stdout::status`].

@@ -208,11 +208,15 @@ impl Authorizer<'_> {
                 Err(io::Error::other("access was denied before it was granted"))
             }
             Access::Granted => {
-                self.request.status(GRANTED)?;
+                // Nothing else: web servers pass what they find on to the client, or to the head of
+                // the response that it gets in the end.
+                let mut head = b"Status: 200 OK\r\n".to_vec();
                 for (field, value) in &self.variables {
-                    self.request.header(field, value)?;
+                    head.extend([&**field, b": ", value, b"\r\n"].concat());
                 }
-                self.request.content_length(0)
+                head.extend(b"\r\n");
+                self.request.stdout.replace(&head);
+                Ok(())
             }
             Access::Denied if !self.is_denied => self.request.status(403),
             Access::Denied if self.request.stdout.head_so_far().status().code() == GRANTED => Err(

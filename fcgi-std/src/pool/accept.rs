@@ -70,11 +70,14 @@ impl Pool {
     /// Takes over what was accepted, if it may come in.
     pub(crate) fn arrived(&self, accepted: io::Result<(Stream, Peer)>) -> Option<Arc<Session>> {
         let admitted = match accepted {
-            Ok((_, peer)) if !self.allowed.allows(&peer) => {
-                self.context.report(&Incident::Stranger(peer));
-                None
+            // Of a peer that cannot be told nothing is known that would let it in.
+            Ok((stream, peer)) => {
+                let is_admitted = self.allowed.admits(&stream, &peer).unwrap_or(false);
+                if !is_admitted {
+                    self.context.report(&Incident::Stranger(peer));
+                }
+                is_admitted.then_some((stream, peer))
             }
-            Ok(admitted) => Some(admitted),
             Err(error) => {
                 self.accept_failed(error);
                 None
