@@ -1,0 +1,80 @@
+//! How children are started and treated: the settings, checked.
+
+use std::io;
+use std::num::NonZeroU64;
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::process::{self, Stdio};
+use std::time::Duration;
+
+use fcgi_listen::Listener;
+
+use crate::backoff::Pauses;
+use crate::child::Running;
+use crate::program::SUPERVISOR;
+use crate::{Identity, Program};
+
+/// Everything that stays the same while the supervisor runs.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) listener: Listener,
+    pub(crate) program: Program,
+    pub(crate) children: usize,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) allow_root: bool,
+    pub(crate) max_requests: Option<NonZeroU64>,
+    pub(crate) settle: Duration,
+    pub(crate) patience: Duration,
+    pub(crate) pauses: Pauses,
+}
+
+impl Plan {
+    /// Whether children may be started at all.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        if self.children == 0 {
+            let text = "a supervisor needs at least one child";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        if self.runs_as_root() && !self.allow_root {
+            let text = "the children would run as root; give another user, or allow it";
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+        }
+        Ok(())
+    }
+
+    fn runs_as_root(&self) -> bool {
+        match self.identity.as_ref().and_then(Identity::uid) {
+            Some(uid) => uid == 0,
+            None => rustix::process::geteuid().is_root() || rustix::process::getuid().is_root(),
+        }
+    }
+
+    pub(crate) fn start_child(&self) -> io::Result<Running> {
+        // A clone of the descriptor alone: the path of the socket stays the listener's.
+        let socket = self.listener.as_fd().try_clone_to_owned()?;
+        let mut command = self.program.command();
+        command
+            .stdin(Stdio::from(socket))
+            .env(SUPERVISOR, process::id().to_string())
+            // All who share the socket run one program. If it can do without blocking, no child is
+            // ever caught inside accept(2) by its stop, with a connection that it cannot serve.
+            .env("FCGI_LISTENER_NONBLOCKING", "1")
+            // A group of its own: the terminal's Ctrl-C reaches the supervisor alone.
+            .process_group(0);
+        if let Some(max_requests) = self.max_requests {
+            command.env("FCGI_MAX_REQUESTS", max_requests.to_string());
+        }
+        if let Some(identity) = &self.identity {
+            identity.apply(&mut command);
+        }
+        Running::start(&mut command).map_err(|error| self.explain(&error))
+    }
+
+    fn explain(&self, error: &io::Error) -> io::Error {
+        let text = match &self.identity {
+            Some(identity) => format!("{} as {identity}: {error}", self.program),
+            None => format!("{}: {error}", self.program),
+        };
+        io::Error::new(error.kind(), text)
+    }
+}
