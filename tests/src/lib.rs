@@ -8,6 +8,10 @@
 //! - [`nginx_request`]: one browser's request, byte for byte as nginx sends it.
 //! - [`nginx`]: a real nginx in a temporary directory, stopped when its value is dropped.
 //! - [`haproxy`]: a real HAProxy, likewise.
+//! - [`lighttpd`]: a real lighttpd, likewise.
+//! - [`apache`]: a real Apache httpd, likewise.
+//! - [`caddy`]: a real Caddy, likewise.
+//! - [`fcgiwrap`]: a real fcgiwrap, which runs CGI programs behind any of them.
 //! - [`http`]: an HTTP/1.1 client for tests, with raw bytes and large bodies.
 //! - [`pattern`]: large bodies that are generated and checked as they flow.
 //! - [`app`]: a canned application, for tests of the harness and for captures.
@@ -24,12 +28,16 @@
 //! The kit panics where a test should fail; it is no library for production.
 
 pub mod address;
+pub mod apache;
 pub mod app;
 pub mod blocking;
+pub mod caddy;
+pub mod fcgiwrap;
 pub mod fuzzing;
 pub mod hand;
 pub mod haproxy;
 pub mod http;
+pub mod lighttpd;
 pub mod machines;
 pub mod nginx;
 pub mod nginx_request;

@@ -37,6 +37,30 @@ const HAPROXY: Requirement = Requirement {
     program: "haproxy",
     packages: &["haproxy"],
 };
+const LIGHTTPD: Requirement = Requirement {
+    program: "lighttpd",
+    packages: &["lighttpd"],
+};
+const APACHE: Requirement = Requirement {
+    program: "apache2",
+    packages: &["apache2-bin"],
+};
+const MOD_FCGID: Requirement = Requirement {
+    program: "/usr/lib/apache2/modules/mod_fcgid.so",
+    packages: &["libapache2-mod-fcgid"],
+};
+const CADDY: Requirement = Requirement {
+    program: "caddy",
+    packages: &["caddy"],
+};
+const FCGIWRAP: Requirement = Requirement {
+    program: "fcgiwrap",
+    packages: &["fcgiwrap"],
+};
+const CGI_FCGI: Requirement = Requirement {
+    program: "cgi-fcgi",
+    packages: &["libfcgi-bin"],
+};
 const CHROMIUM: Requirement = Requirement {
     program: "chromium",
     packages: &["chromium"],
@@ -55,8 +79,16 @@ pub(crate) const LIBFCGI: Requirement = Requirement {
 };
 
 /// Servers, each with the variable that points the tests to one that no package brought.
-const SERVERS: [(&str, Requirement); 2] =
-    [("FCGI_TESTS_NGINX", NGINX), ("FCGI_TESTS_HAPROXY", HAPROXY)];
+const SERVERS: [(&str, Requirement); 8] = [
+    ("FCGI_TESTS_NGINX", NGINX),
+    ("FCGI_TESTS_HAPROXY", HAPROXY),
+    ("FCGI_TESTS_LIGHTTPD", LIGHTTPD),
+    ("FCGI_TESTS_APACHE", APACHE),
+    ("FCGI_TESTS_APACHE_MODULES", MOD_FCGID),
+    ("FCGI_TESTS_CADDY", CADDY),
+    ("FCGI_TESTS_FCGIWRAP", FCGIWRAP),
+    ("FCGI_TESTS_CGI_FCGI", CGI_FCGI),
+];
 
 /// Runs as root. Services stay as they are: Debian would start a server on port 80 at once, while
 /// the tests start their own. `policy-rc.d` is how Debian is told so; one that is there is kept.
