@@ -166,6 +166,12 @@ impl Nginx {
         self.0.address
     }
 
+    /// Its process id: one process does everything.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.0.process.id()
+    }
+
     /// Its error log so far.
     #[must_use]
     pub fn error_log(&self) -> String {

@@ -74,6 +74,12 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Serve one page by FastCGI and by CGI, behind nginx: what it saves to keep the process
+    Cgi {
+        /// Arguments for the comparison; --help tells them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Compare our servers with others under load: processor time, system calls, memory, latency
     Compare {
         /// Arguments for the comparison; --help tells them
@@ -117,6 +123,7 @@ impl Chore {
             Self::Layers => layers::run(),
             Self::Bench { no_run: true, .. } => bench::compile(),
             Self::Bench { arguments, .. } => bench::run_with(&arguments),
+            Self::Cgi { arguments } => compare::with_cgi(&arguments),
             Self::Compare { arguments } => compare::run_with(&arguments),
             Self::Instructions {
                 doubling: true,

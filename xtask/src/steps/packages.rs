@@ -29,7 +29,7 @@ pub(crate) const VALGRIND: Requirement = Requirement {
     program: "valgrind",
     packages: &["valgrind"],
 };
-const NGINX: Requirement = Requirement {
+pub(crate) const NGINX: Requirement = Requirement {
     program: "nginx",
     packages: &["nginx-light", "nginx", "nginx-full"],
 };
@@ -53,7 +53,7 @@ const CADDY: Requirement = Requirement {
     program: "caddy",
     packages: &["caddy"],
 };
-const FCGIWRAP: Requirement = Requirement {
+pub(crate) const FCGIWRAP: Requirement = Requirement {
     program: "fcgiwrap",
     packages: &["fcgiwrap"],
 };
