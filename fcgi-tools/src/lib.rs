@@ -1,6 +1,8 @@
 //! The tools of the FastCGI kit, as a library: what the `fcgi` command does, for programs that want
 //! to do it themselves.
 //!
+//! - [`bridge`]: `cgi-fcgi`, from CGI to FastCGI, and the starter of applications.
+//! - [`exchange`]: one request over descriptors, everything flowing at the same time.
 //! - [`load`]: a load generator that checks every answer.
 //! - [`serve`]: an HTTP/1.1 gateway for development. It shows an application in a browser without a
 //!   web server being installed.
@@ -15,5 +17,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod bridge;
+pub mod exchange;
 pub mod load;
 pub mod serve;

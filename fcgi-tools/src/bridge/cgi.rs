@@ -1,0 +1,159 @@
+//! The CGI side: the request that environment and standard input are (RFC 3875).
+
+use std::ffi::{OsStr, OsString};
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
+
+use fcgi_core::Role;
+use fcgi_core::params::{self, Params};
+
+use super::problem::Problem;
+use crate::exchange::{Request, Source};
+
+/// A request as the web server gave it.
+#[derive(Debug)]
+pub(super) struct Cgi {
+    role: Role,
+    params: Vec<u8>,
+    body: Body,
+}
+
+/// How much of standard input is the body.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Body {
+    None,
+    Bytes(u64),
+    ToTheEnd,
+}
+
+impl Cgi {
+    /// Reads the environment: all of it is the request, but a HTTP_PROXY, which programs take for
+    /// the setting of that name whereas it comes from the client (CVE-2016-5385).
+    pub(super) fn read(
+        variables: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Result<Cgi, Problem> {
+        let mut stream = Vec::new();
+        for (name, value) in variables.filter(|(name, _)| name != "HTTP_PROXY") {
+            params::append(&mut stream, name.as_bytes(), value.as_bytes())
+                .map_err(|_| Problem::Variable(name))?;
+        }
+        let params = Params::assume_whole(&stream);
+        Ok(Cgi {
+            role: role(&params)?,
+            body: body(&params),
+            params: stream,
+        })
+    }
+
+    /// The request, with its body at `stdin`. What follows the body there is a Filter's data.
+    pub(super) fn request<'a>(&'a self, stdin: BorrowedFd<'a>) -> Request<'a> {
+        let descriptor = |limit| Source::Descriptor { fd: stdin, limit };
+        let body = match self.body {
+            Body::None => Source::Empty,
+            Body::Bytes(length) => descriptor(Some(length)),
+            Body::ToTheEnd => descriptor(None),
+        };
+        let data = match self.role {
+            Role::Filter => descriptor(Params::assume_whole(&self.params).data_length()),
+            Role::Responder | Role::Authorizer => Source::Empty,
+        };
+        Request::new(self.role, &self.params).stdin(body).data(data)
+    }
+}
+
+/// The role that FCGI_ROLE names, as web servers set it that know of roles.
+fn role(params: &Params<'_>) -> Result<Role, Problem> {
+    match params.get("FCGI_ROLE") {
+        None | Some(b"" | b"RESPONDER") => Ok(Role::Responder),
+        Some(b"AUTHORIZER") => Ok(Role::Authorizer),
+        Some(b"FILTER") => Ok(Role::Filter),
+        Some(other) => Err(Problem::Role(OsStr::from_bytes(other).to_owned())),
+    }
+}
+
+/// No length is no body (RFC 3875 §4.2): standard input may be a terminal, or whatever the web
+/// server itself was given. A body in chunks has no length either, and its end is the end of the
+/// input; web servers then leave CONTENT_LENGTH out, or set it to -1.
+fn body(params: &Params<'_>) -> Body {
+    let is_chunked = || {
+        let codings = params.get("HTTP_TRANSFER_ENCODING").unwrap_or_default();
+        codings.to_ascii_lowercase().ends_with(b"chunked")
+    };
+    match (params.content_length(), params.get("CONTENT_LENGTH")) {
+        (Some(length), _) => Body::Bytes(length),
+        (None, Some(b"-1")) => Body::ToTheEnd,
+        (None, None | Some(b"")) if is_chunked() => Body::ToTheEnd,
+        (None, _) => Body::None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Cgi, Problem> {
+        Cgi::read(
+            pairs
+                .iter()
+                .map(|(name, value)| (name.into(), value.into())),
+        )
+    }
+
+    #[test]
+    fn lengths_of_bodies() {
+        for (pairs, wanted) in [
+            (&[][..], Body::None),
+            (&[("CONTENT_LENGTH", "")], Body::None),
+            (&[("CONTENT_LENGTH", "0")], Body::Bytes(0)),
+            (&[("CONTENT_LENGTH", "17")], Body::Bytes(17)),
+            (&[("CONTENT_LENGTH", "12x")], Body::None),
+            (&[("CONTENT_LENGTH", "-1")], Body::ToTheEnd),
+            (
+                &[("HTTP_TRANSFER_ENCODING", "gzip, Chunked")],
+                Body::ToTheEnd,
+            ),
+            (
+                &[
+                    ("CONTENT_LENGTH", "3"),
+                    ("HTTP_TRANSFER_ENCODING", "chunked"),
+                ],
+                Body::Bytes(3),
+            ),
+        ] {
+            assert_eq!(read(pairs).unwrap().body, wanted, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn roles() {
+        for (text, wanted) in [
+            ("", Role::Responder),
+            ("RESPONDER", Role::Responder),
+            ("AUTHORIZER", Role::Authorizer),
+            ("FILTER", Role::Filter),
+        ] {
+            assert_eq!(read(&[("FCGI_ROLE", text)]).unwrap().role, wanted);
+        }
+        assert!(matches!(
+            read(&[("FCGI_ROLE", "filter")]),
+            Err(Problem::Role(_))
+        ));
+    }
+
+    #[test]
+    fn all_variables_but_one() {
+        let cgi = read(&[
+            ("A", "b=c"),
+            ("HTTP_PROXY", "evil"),
+            ("D", ""),
+            ("HTTP_X", "y"),
+        ]);
+        let cgi = cgi.unwrap();
+        let pairs: Vec<_> = Params::assume_whole(&cgi.params)
+            .iter()
+            .map(|pair| (pair.name.to_vec(), pair.value.to_vec()))
+            .collect();
+        let wanted = [("A", "b=c"), ("D", ""), ("HTTP_X", "y")];
+        assert_eq!(pairs, wanted.map(|(n, v)| (n.into(), v.into())));
+    }
+}

@@ -1,0 +1,148 @@
+//! `cgi-fcgi`: the bridge from CGI to FastCGI, and the starter of applications.
+//!
+//! A web server that speaks CGI alone runs it as a CGI program (RFC 3875). It passes the request on
+//! to a FastCGI application, the response back, and ends with the application's exit status. It has
+//! the forms and options of the program of that name in the FastCGI Developer's Kit; its manual
+//! page tells all of them and what differs.
+//!
+//! ```no_run
+//! # fn main() -> std::process::ExitCode {
+//! // As `cgi-fcgi -bind -connect /run/app.sock`.
+//! fcgi_tools::bridge::run(["cgi-fcgi", "-bind", "-connect", "/run/app.sock"])
+//! # }
+//! ```
+
+mod arguments;
+mod cgi;
+mod command_file;
+mod connect;
+mod lock;
+mod problem;
+mod starter;
+mod supervise;
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+use fcgi_core::ProtocolStatus;
+
+use self::arguments::{Arguments, Form};
+use self::cgi::Cgi;
+use self::problem::Problem;
+use crate::exchange::{Failure, Sink};
+
+/// Runs the program with these arguments, the first of which is its name; what it should end with.
+pub fn run<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> ExitCode {
+    let arguments = arguments.into_iter().map(Into::into).collect();
+    let arguments = match arguments::read(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Nobody can be told that standard error is closed.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let result = match arguments.form() {
+        Form::Bridge => return ExitCode::from(bridge(&arguments)),
+        Form::Start => starter::start(&arguments),
+        Form::Supervise => supervise::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The definition of the command line, for those who make completions or check manual pages.
+#[must_use]
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
+
+/// One line on standard error, where web servers take their log from.
+fn complain(what: &dyn std::fmt::Display) {
+    // Standard error may be closed; the exit status tells of it then.
+    let _ = writeln!(io::stderr(), "cgi-fcgi: {what}");
+}
+
+/// Serves one request; the exit status.
+fn bridge(arguments: &Arguments) -> u8 {
+    match serve(arguments) {
+        Ok(status) => exit_status(status),
+        Err((problem, written)) => {
+            complain(&problem);
+            if written == 0 {
+                // If the web server has gone, nobody is left to read it.
+                let _ = io::stdout().write_all(problem.page().as_bytes());
+                let _ = io::stdout().flush();
+            }
+            problem.exit_status()
+        }
+    }
+}
+
+/// The application's exit status; or what went wrong, and how much of a response was written
+/// before.
+fn serve(arguments: &Arguments) -> Result<u32, (Problem, u64)> {
+    let before = |problem| (problem, 0);
+    let cgi = Cgi::read(env::vars_os()).map_err(before)?;
+    let stream = connect::open(arguments).map_err(before)?;
+    let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
+    let outcome = cgi.request(stdin.as_fd()).run(
+        &stream,
+        Sink::Descriptor(stdout.as_fd()),
+        Sink::Descriptor(stderr.as_fd()),
+    );
+    match outcome {
+        Err(Failure { reason, progress }) => Err((Problem::Failed(reason), progress.stdout)),
+        Ok(outcome) if outcome.protocol_status == ProtocolStatus::REQUEST_COMPLETE => {
+            Ok(outcome.app_status.unwrap_or(0))
+        }
+        Ok(outcome) => Err((
+            Problem::Refused(outcome.protocol_status),
+            outcome.progress.stdout,
+        )),
+    }
+}
+
+/// The low 8 bits, as exit(2) takes them; but what was no success does not become one.
+fn exit_status(app_status: u32) -> u8 {
+    let [_, _, _, low] = app_status.to_be_bytes();
+    if app_status != 0 && low == 0 {
+        255
+    } else {
+        low
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_statuses() {
+        for (app_status, wanted) in [
+            (0, 0),
+            (1, 1),
+            (255, 255),
+            (256, 255),
+            (257, 1),
+            (0xFF00_0000, 255),
+            (u32::MAX, 255),
+        ] {
+            assert_eq!(exit_status(app_status), wanted, "{app_status}");
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        command().debug_assert();
+    }
+}
