@@ -2,8 +2,11 @@
 //! to do it themselves.
 //!
 //! - [`bridge`]: `cgi-fcgi`, from CGI to FastCGI, and the starter of applications.
+//! - [`mod@bench`]: the load generator on a terminal: its progress, and reports as text and JSON.
+//! - [`dump`]: what goes over the wire, in the notation of the specification: a proxy, and files.
 //! - [`exchange`]: one request over descriptors, everything flowing at the same time.
 //! - [`load`]: a load generator that checks every answer.
+//! - [`request`]: one request and what came back, fit for health checks.
 //! - [`serve`]: an HTTP/1.1 gateway for development. It shows an application in a browser without a
 //!   web server being installed.
 //!
@@ -17,7 +20,10 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod bench;
 pub mod bridge;
+pub mod dump;
 pub mod exchange;
 pub mod load;
+pub mod request;
 pub mod serve;

@@ -77,7 +77,7 @@ pub(super) fn escaped(bytes: &[u8]) -> String {
 }
 
 /// Characters that reorder a line or break it in two, without being control characters.
-fn is_invisible(char: char) -> bool {
+pub(crate) fn is_invisible(char: char) -> bool {
     matches!(char, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -43,7 +43,7 @@ mod access;
 mod body;
 mod child;
 mod connection;
-mod console;
+pub(crate) mod console;
 mod gateway;
 mod handler;
 mod outbox;
@@ -57,7 +57,7 @@ mod running;
 mod site;
 mod socket;
 mod stderr;
-mod target;
+pub(crate) mod target;
 
 use std::ffi::OsString;
 use std::io;

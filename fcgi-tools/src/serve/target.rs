@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Why a path is not served; the client gets a 400.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum BadPath {
+pub(crate) enum BadPath {
     /// It does not begin with a slash, as in `OPTIONS *`.
     NoSlash,
     /// A `%` without two hexadecimal digits.
@@ -17,7 +17,7 @@ pub(super) enum BadPath {
 }
 
 impl BadPath {
-    pub(super) fn text(self) -> &'static str {
+    pub(crate) fn text(self) -> &'static str {
         match self {
             BadPath::NoSlash => "the target of the request is not a path",
             BadPath::Escape => "the path has a % that two hexadecimal digits do not follow",
@@ -31,7 +31,7 @@ impl BadPath {
 /// `..` segments, as a browser would have sent it.
 ///
 /// An encoded slash becomes a slash; only REQUEST_URI tells the difference.
-pub(super) fn decode(path: &str) -> Result<Vec<u8>, BadPath> {
+pub(crate) fn decode(path: &str) -> Result<Vec<u8>, BadPath> {
     if !path.starts_with('/') {
         return Err(BadPath::NoSlash);
     }
@@ -96,19 +96,19 @@ fn without_dots(path: &[u8]) -> Option<Vec<u8>> {
 
 /// Where the application is mounted, or where its scripts lie.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(super) struct Places {
+pub(crate) struct Places {
     /// The path of one program that gets all requests below it: empty, or `/name` without a slash
     /// at its end.
-    pub(super) script_name: Option<String>,
+    pub(crate) script_name: Option<String>,
     /// The directory of the site.
-    pub(super) document_root: Option<PathBuf>,
+    pub(crate) document_root: Option<PathBuf>,
 }
 
 /// Which part of a path names the program, and which is left for it.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Script {
-    pub(super) name: Vec<u8>,
-    pub(super) path_info: Vec<u8>,
+pub(crate) struct Script {
+    pub(crate) name: Vec<u8>,
+    pub(crate) path_info: Vec<u8>,
 }
 
 impl Places {
@@ -118,7 +118,7 @@ impl Places {
     /// root is one of scripts, as for PHP: the first segment that ends in `.php` ends the name, a
     /// path that ends in a slash means its `index.php`, and any other path is a name as it is.
     /// Without either the one program is mounted at the root, and its name is empty.
-    pub(super) fn split(&self, path: &[u8]) -> Option<Script> {
+    pub(crate) fn split(&self, path: &[u8]) -> Option<Script> {
         match (&self.script_name, &self.document_root) {
             (Some(name), _) => below(path, name.as_bytes()),
             (None, None) => below(path, b""),
@@ -134,7 +134,7 @@ impl Places {
 }
 
 /// The root without slashes at its end, as paths begin with one.
-pub(super) fn root_bytes(root: &Path) -> &[u8] {
+pub(crate) fn root_bytes(root: &Path) -> &[u8] {
     let mut root = root.as_os_str().as_bytes();
     while let Some(shorter) = root.strip_suffix(b"/") {
         root = shorter;
