@@ -3,16 +3,20 @@
 
 use std::env;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Chain, Cursor, Read, Take, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
+use fcgi_core::Refusal;
+use fcgi_core::cgi::{Status, error_response};
 use fcgi_core::params::append;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::net::sockopt::socket_type;
 
 use crate::context::{Context, Report};
 use crate::incident::Incident;
@@ -24,12 +28,16 @@ use crate::rules::Rules;
 /// A process that was started for one request.
 pub(crate) struct Process {
     context: Context,
-    stdin: Mutex<BufReader<File>>,
+    stdin: Mutex<Body>,
     /// `None` once the response has ended.
     stdout: Mutex<Option<File>>,
     exit_status: AtomicU32,
     begun: AtomicBool,
 }
+
+/// What was collected of the body, then standard input: no more than the body, as what follows it
+/// belongs to others (RFC 3875 §4.2).
+type Body = Chain<Cursor<Vec<u8>>, BufReader<Take<File>>>;
 
 impl Process {
     /// Takes over standard input and output.
@@ -41,17 +49,20 @@ impl Process {
         let clone = |descriptor: BorrowedFd<'_>| descriptor.try_clone_to_owned().map(File::from);
         let stdin = clone(rustix::stdio::stdin())?;
         let stdout = clone(rustix::stdio::stdout())?;
+        // What was printed before this goes where it was meant to go.
+        let _ = io::stdout().flush();
         rustix::stdio::dup2_stdout(rustix::stdio::stderr())?;
+        let stdin = BufReader::with_capacity(64 * 1024, stdin.take(0));
         Ok(Arc::new(Process {
             context: Context::new(rules, report),
-            stdin: Mutex::new(BufReader::with_capacity(64 * 1024, stdin)),
+            stdin: Mutex::new(Cursor::default().chain(stdin)),
             stdout: Mutex::new(Some(stdout)),
             exit_status: AtomicU32::new(0),
             begun: AtomicBool::new(false),
         }))
     }
 
-    /// The request; `None` when it was given out already.
+    /// The request; `None` when it was given out already, or is one that is not served.
     pub(crate) fn accept(self: &Arc<Process>) -> io::Result<Option<Request>> {
         if self.begun.swap(true, Ordering::Relaxed) {
             return Ok(None);
@@ -61,10 +72,57 @@ impl Process {
             append(&mut stream, name.as_bytes(), value.as_bytes())
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         }
-        Ok(Some(Request::of_process(
-            Arc::clone(self),
-            Params::from_stream(stream),
-        )))
+        let mut request = Request::of_process(Arc::clone(self), Params::from_stream(stream));
+        let length = request.stdin.announced().unwrap_or(0);
+        if let Some((status, app_status)) = self.refusal(&request, length) {
+            request.stdout.replace(error_response(status));
+            request.set_exit_status(app_status);
+            // Its end is written as it is dropped.
+            return Ok(None);
+        }
+        self.stdin().get_mut().1.get_mut().set_limit(length);
+        self.collect();
+        Ok(Some(request))
+    }
+
+    /// Collects so much of the body as the rules say: fcgiwrap, for one, takes nothing of the
+    /// response before it has passed on all of the body.
+    fn collect(&self) {
+        let most = self.rules().buffer_body;
+        let mut stdin = self.stdin();
+        let (collected, rest) = stdin.get_mut();
+        let collected = collected.get_mut();
+        while collected.len() < most {
+            let taken = match rest.fill_buf() {
+                Ok([]) => return,
+                Ok(bytes) => {
+                    let taken = bytes.len().min(most - collected.len());
+                    collected.extend_from_slice(&bytes[..taken]);
+                    taken
+                }
+                Err(error) => {
+                    let waited = wait_or_fail(error, rest.get_ref().get_ref(), PollFlags::IN);
+                    if waited.is_err() {
+                        // The handler meets it when it reads on.
+                        return;
+                    }
+                    0
+                }
+            };
+            rest.consume(taken);
+        }
+    }
+
+    /// The response and the exit status for a request that is not served.
+    fn refusal(&self, request: &Request, length: u64) -> Option<(Status, i32)> {
+        let rules = self.rules();
+        if !rules.roles.contains(&request.role()) {
+            let (id, reason) = (request.id(), Refusal::UnknownRole);
+            self.report(&Incident::Refused { id, reason });
+            return Some((Status::INTERNAL_SERVER_ERROR, 1));
+        }
+        let is_too_long = rules.max_body.is_some_and(|most| length > most);
+        is_too_long.then_some((Status::CONTENT_TOO_LARGE, 0))
     }
 
     pub(crate) fn report(&self, incident: &Incident) {
@@ -91,7 +149,7 @@ impl Process {
         if stream == InputStream::Data {
             return Ok(0);
         }
-        let mut stdin = self.stdin.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stdin = self.stdin();
         loop {
             match stdin.fill_buf() {
                 Ok(bytes) => {
@@ -99,7 +157,10 @@ impl Process {
                     stdin.consume(taken);
                     return Ok(taken);
                 }
-                Err(error) => wait_or_fail(error, stdin.get_ref().as_fd(), PollFlags::IN)?,
+                Err(error) => {
+                    let file = stdin.get_ref().1.get_ref().get_ref();
+                    wait_or_fail(error, file, PollFlags::IN)?;
+                }
             }
         }
     }
@@ -132,7 +193,41 @@ impl Process {
         let written = self.write(OutputStream::Stdout, stdout);
         // The web server sees the end, even if the program goes on to work.
         self.stdout().take();
+        self.drain();
         written
+    }
+
+    /// Reads what is left of the body, within the bounds of the rules, if it comes through a
+    /// socket. Apache's `mod_cgid` takes the response from the other end of the same one, and a
+    /// socket that is closed with input unread is reset, which costs the client the response.
+    fn drain(&self) {
+        let mut stdin = self.stdin();
+        let body = stdin.get_mut().1.get_mut();
+        if socket_type(body.get_ref()).is_err() {
+            return;
+        }
+        let rules = self.rules();
+        let until = Instant::now() + rules.drain_timeout;
+        let mut left = rules.drain_bytes;
+        let mut piece = [0; 8192];
+        while body.limit() > 0 && left > 0 {
+            let time = until.saturating_duration_since(Instant::now());
+            let time = Timespec::try_from(time).ok();
+            let mut polled = [PollFd::new(body.get_ref(), PollFlags::IN)];
+            match poll(&mut polled, time.as_ref()) {
+                Ok(1..) => {}
+                Err(Errno::INTR) => continue,
+                Ok(0) | Err(_) => return,
+            }
+            match body.read(&mut piece) {
+                Ok(0) | Err(_) => return,
+                Ok(count) => left = left.saturating_sub(count),
+            }
+        }
+    }
+
+    fn stdin(&self) -> MutexGuard<'_, Body> {
+        self.stdin.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn stdout(&self) -> MutexGuard<'_, Option<File>> {
@@ -157,7 +252,7 @@ fn write_all(
 }
 
 /// Whoever started this process may have set its descriptors to not block.
-fn wait_or_fail(error: io::Error, descriptor: BorrowedFd<'_>, flags: PollFlags) -> io::Result<()> {
+fn wait_or_fail(error: io::Error, descriptor: impl AsFd, flags: PollFlags) -> io::Result<()> {
     match error.kind() {
         io::ErrorKind::Interrupted => Ok(()),
         io::ErrorKind::WouldBlock => match poll(&mut [PollFd::new(&descriptor, flags)], None) {

@@ -79,7 +79,11 @@ pub use request::Request;
 pub use server::{Handle, Requests, Server, run};
 pub use streams::{InputReader, Stderr, Stdout};
 
-/// The examples of the README are compiled with the tests.
+/// The examples of the documents are compiled with the tests.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/converting.md")]
+struct Converting;

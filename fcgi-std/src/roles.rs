@@ -105,8 +105,8 @@ impl Roles {
         let server = server.roles(served);
         server.run(move |request| match self.handler(request.role()) {
             Some(handler) => handler(request),
-            // Only a CGI process gets here: it is a Responder, whatever is served.
-            None => Err(io::Error::other("this application does not serve CGI")),
+            // The server refuses the others before, in a CGI process too.
+            None => Err(io::Error::other("this role is not served")),
         })
     }
 
@@ -166,7 +166,7 @@ impl Authorizer<'_> {
     }
 
     /// With the access that is granted, passes a variable on to the CGI and FastCGI programs that
-    /// the web server asks next, as `Variable-NAME`.
+    /// the web server asks next, as `Variable-NAME`. The last call for a name wins.
     ///
     /// # Errors
     ///
@@ -182,12 +182,15 @@ impl Authorizer<'_> {
         let head = self.request.stdout.head()?;
         head.add(&field, &value).map_err(invalid)?;
         head.remove(&field);
+        // Names of fields know no case.
+        self.variables
+            .retain(|(known, _)| !known.eq_ignore_ascii_case(&field));
         self.variables.push((field, value));
         Ok(())
     }
 
-    /// The response with which access is denied: of this status, which is not 200. Return
-    /// [`Access::Denied`] after it.
+    /// The response with which access is denied: of this status, which is not 200. Its head is made
+    /// of fields, and refuses to say 200. Return [`Access::Denied`] after it.
     ///
     /// # Errors
     ///
@@ -197,6 +200,7 @@ impl Authorizer<'_> {
             return Err(invalid("status 200 grants access"));
         }
         self.request.status(status)?;
+        self.request.stdout.deny();
         self.is_denied = true;
         Ok(self.request)
     }
@@ -219,9 +223,7 @@ impl Authorizer<'_> {
                 Ok(())
             }
             Access::Denied if !self.is_denied => self.request.status(403),
-            Access::Denied if self.request.stdout.head_so_far().status().code() == GRANTED => Err(
-                io::Error::other("the response of a denial would grant access"),
-            ),
+            // The head refuses to be anything else.
             Access::Denied => Ok(()),
         }
     }

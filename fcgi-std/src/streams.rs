@@ -183,6 +183,9 @@ pub struct Stdout {
     stage: Stage,
     buffer: Vec<u8>,
     is_head_request: bool,
+    has_status: bool,
+    /// Whether this is an Authorizer's denial: status 200 would grant access.
+    denies: bool,
     /// Bytes of the body so far.
     written: u64,
     /// Whether anything was handed to the connection.
@@ -215,6 +218,8 @@ impl Stdout {
             stage: Stage::Head,
             buffer: Vec::with_capacity(USUAL_ANSWER),
             is_head_request,
+            has_status: false,
+            denies: false,
             written: 0,
             sent: false,
         }
@@ -230,6 +235,7 @@ impl Stdout {
         let head = self.head()?;
         let status = Status::new(code).filter(|status| !status.is_informational());
         head.set_status(status.ok_or_else(|| invalid("a final status is 200 to 999"))?);
+        self.has_status = true;
         Ok(())
     }
 
@@ -248,16 +254,25 @@ impl Stdout {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` when the head is out already.
+    /// `InvalidInput` when the head is out already, and for an Authorizer's denial.
     pub fn raw(&mut self) -> io::Result<()> {
         self.head()?;
+        if self.denies {
+            return Err(invalid("the head of a denial is made of fields"));
+        }
         self.stage = Stage::Raw;
         Ok(())
+    }
+
+    /// From here on the response may not say 200.
+    pub(crate) fn deny(&mut self) {
+        self.denies = true;
     }
 
     /// Whether nothing was said of the response yet.
     pub(crate) fn is_blank(&self) -> bool {
         self.stage == Stage::Head
+            && !self.has_status
             && self.head.status() == Status::OK
             && self.head.content_length().is_none()
             && self.head.fields().next().is_none()
@@ -279,6 +294,9 @@ impl Stdout {
     /// Formats the head if that was not done yet.
     fn close_head(&mut self) -> io::Result<()> {
         if self.stage == Stage::Head {
+            if self.denies && self.head.status() == Status::OK {
+                return Err(invalid("the response of a denial would grant access"));
+            }
             self.stage = Stage::Body;
             self.head
                 .write(&mut self.buffer)

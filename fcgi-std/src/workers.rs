@@ -251,9 +251,15 @@ fn accept_one(pool: &Pool, listener: &Listener) -> bool {
         thread::sleep(pause);
         return true;
     }
+    // If another process was faster, this waits for the next connection; a stop waits a little for
+    // that, not for ever.
+    let Some(promise) = pool.promise() else {
+        return false;
+    };
     let accepted = listener.accept();
     let action = accepted.as_ref().err().map(AcceptAction::for_error);
     pool.adopt(accepted);
+    drop(promise);
     if action == Some(AcceptAction::Pause) {
         thread::sleep(pause);
     }

@@ -57,8 +57,8 @@ impl Pool {
         true
     }
 
-    /// As long as the promise is there, a stop does not end; `None` when one has begun.
-    fn promise(&self) -> Option<Promise<'_>> {
+    /// As long as the promise is there, a stop waits with its end, for a while; `None` in a stop.
+    pub(crate) fn promise(&self) -> Option<Promise<'_>> {
         let mut table = self.table();
         if table.stop_until.is_some() {
             return None;
@@ -141,7 +141,7 @@ impl Pool {
 }
 
 /// That what is about to be accepted will be served.
-struct Promise<'p>(&'p Pool);
+pub(crate) struct Promise<'p>(&'p Pool);
 
 impl Drop for Promise<'_> {
     fn drop(&mut self) {

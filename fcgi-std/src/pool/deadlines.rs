@@ -40,6 +40,7 @@ impl Pool {
         if table.stop_until.is_some_and(|until| until <= now) {
             self.cut(&mut table);
         }
+        self.finish_if_empty(&mut table);
         table.plan_sweep(now);
         drop(table);
         incidents
@@ -73,6 +74,10 @@ impl Pool {
                 }
                 _ => {}
             }
+        }
+        let promised_until = *table.promised_until.get_or_insert(grace);
+        if table.promises > 0 {
+            table.sweep_by(promised_until);
         }
         if has_first {
             table.sweep_by(grace);
@@ -128,7 +133,9 @@ impl Table {
             Accepting::Paused(until) => Some(until),
             _ => None,
         };
-        let earliest = parked.chain(paused).chain(self.stop_until).min();
+        let promised = self.promised_until.filter(|_| self.promises > 0);
+        let ends = self.stop_until.into_iter().chain(promised);
+        let earliest = parked.chain(paused).chain(ends).min();
         self.next_sweep = earliest.map(|at| at.max(now + SWEEP_EVERY));
     }
 }

@@ -51,6 +51,8 @@ struct Table {
     backoff: Backoff,
     /// Set by a graceful stop: when it is over at the latest.
     stop_until: Option<Instant>,
+    /// So long a stop waits for promises.
+    promised_until: Option<Instant>,
     finished: bool,
 }
 
@@ -127,6 +129,7 @@ impl Pool {
                 accepting: Accepting::On,
                 backoff: Backoff::new(),
                 stop_until: None,
+                promised_until: None,
                 finished: false,
             }),
             stop_begun: Condvar::new(),
@@ -282,9 +285,10 @@ impl Pool {
         mut until: Instant,
         waiting: Waiting,
     ) {
-        let is_first = {
+        let must_wake = {
             let mut table = self.table();
-            if table.stop_until.is_some() {
+            let is_stopping = table.stop_until.is_some();
+            if is_stopping {
                 if waiting == Waiting::Idle {
                     // The stop began behind the last look at it, and missed it.
                     drop(table);
@@ -294,15 +298,15 @@ impl Pool {
                     until = until.min(Instant::now() + FIRST_GRACE);
                 }
             }
-            let is_first = table.next_sweep.is_none();
+            let must_wake = table.next_sweep.is_none() || is_stopping;
             table.sweep_by(until);
             if let Some(slot) = table.slots.get_mut(session.key) {
                 slot.parked = Some((until, waiting));
             }
-            is_first
+            must_wake
         };
-        if is_first {
-            // Others may be waiting without a deadline.
+        if must_wake {
+            // Others may be waiting without a deadline, or for longer than a stop allows.
             let _ = self.poller.notify();
         }
         // From here on another thread may have it.
@@ -345,7 +349,9 @@ impl Pool {
 
     /// Ends a stop when there is nothing left to serve.
     fn finish_if_empty(&self, table: &mut Table) {
-        if table.stop_until.is_some() && table.slots.is_empty() && table.promises == 0 {
+        let is_late = |until: Instant| until <= Instant::now();
+        let promised = table.promises > 0 && !table.promised_until.is_some_and(is_late);
+        if table.stop_until.is_some() && table.slots.is_empty() && !promised {
             self.finish(table);
         }
     }

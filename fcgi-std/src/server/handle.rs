@@ -22,6 +22,8 @@ struct Control {
     /// `None` until the server runs.
     pool: Option<Weak<Pool>>,
     stop_until: Option<Instant>,
+    /// The server has stopped, whoever still holds on to it.
+    is_over: bool,
 }
 
 impl Handle {
@@ -41,7 +43,10 @@ impl Handle {
         let until = Instant::now() + patience.min(FOREVER);
         let pool = {
             let mut control = self.control();
-            control.stop_until = Some(until);
+            let earlier = control
+                .stop_until
+                .map_or(until, |earlier| earlier.min(until));
+            control.stop_until = Some(earlier);
             control.pool.as_ref().and_then(Weak::upgrade)
         };
         if let Some(pool) = pool {
@@ -62,13 +67,16 @@ impl Handle {
         self.control().stop_until.is_some()
     }
 
-    /// Whether the server has run and is gone.
+    /// The server has stopped.
+    pub(super) fn end(&self) {
+        self.control().is_over = true;
+    }
+
+    /// Whether the server has stopped, or was given up without it.
     fn is_over(&self) -> bool {
         let control = self.control();
-        control
-            .pool
-            .as_ref()
-            .is_some_and(|pool| pool.strong_count() == 0)
+        let is_gone = |pool: &Weak<Pool>| pool.strong_count() == 0;
+        control.is_over || control.pool.as_ref().is_some_and(is_gone)
     }
 
     fn control(&self) -> MutexGuard<'_, Control> {

@@ -117,6 +117,9 @@ impl Server {
     /// Run by hand, such a program is a CGI program whose request has no variables but those of the
     /// shell: it prints its page.
     ///
+    /// As a CGI process it has its response for itself: what is printed past it, as by
+    /// [`std::println!`], goes to standard error. No timeout is its own; the web server has those.
+    ///
     /// Call it early in `main`, before there are other threads.
     ///
     /// # Errors
@@ -222,7 +225,11 @@ impl Server {
         };
         let source = self.start(mode)?;
         match &source {
-            Source::FastCgi(pool) => workers::run(pool, least, most, handler)?,
+            Source::FastCgi { pool, handle } => {
+                let served = workers::run(pool, least, most, handler);
+                handle.end();
+                served?;
+            }
             Source::Cgi(process) => {
                 if let Some(mut request) = process.accept()? {
                     workers::handle(&handler, &mut request, |incident| process.report(incident));
@@ -268,14 +275,16 @@ impl Server {
                 listener.set_nonblocking(true)?;
             }
         }
-        if let Some(patience) = self.signals {
-            self.handle.watch_signals(patience)?;
-        }
         let context = Context::new(self.rules, self.report);
         let pool = Arc::new(Pool::new(context, mode, self.listeners, allowed)?);
+        let handle = self.handle;
+        // Before the signals: if this fails later, they find that there is no server.
+        handle.attach(&pool);
+        if let Some(patience) = self.signals {
+            handle.watch_signals(patience)?;
+        }
         workers::accept_where_it_blocks(&pool)?;
-        self.handle.attach(&pool);
-        Ok(Source::FastCgi(pool))
+        Ok(Source::FastCgi { pool, handle })
     }
 }
 

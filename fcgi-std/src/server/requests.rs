@@ -4,6 +4,7 @@ use std::io;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use super::handle::Handle;
 use crate::cgi::Process;
 use crate::pool::{Next, Pool};
 use crate::request::Request;
@@ -13,7 +14,7 @@ pub struct Requests(pub(super) Source);
 
 /// Where requests come from.
 pub(super) enum Source {
-    FastCgi(Arc<Pool>),
+    FastCgi { pool: Arc<Pool>, handle: Handle },
     Cgi(Arc<Process>),
 }
 
@@ -28,9 +29,12 @@ impl Requests {
     /// The system cannot wait any more; nothing that a web server does is an error here.
     pub fn accept(&self) -> io::Result<Option<Request>> {
         match &self.0 {
-            Source::FastCgi(pool) => match pool.next(None)? {
+            Source::FastCgi { pool, handle } => match pool.next(None)? {
                 Next::Request(request) => Ok(Some(request)),
-                Next::Idle | Next::Finished => Ok(None),
+                Next::Idle | Next::Finished => {
+                    handle.end();
+                    Ok(None)
+                }
             },
             Source::Cgi(process) => process.accept(),
         }
@@ -47,7 +51,7 @@ impl Requests {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match &self.0 {
-            Source::FastCgi(_) => ExitCode::SUCCESS,
+            Source::FastCgi { .. } => ExitCode::SUCCESS,
             Source::Cgi(process) => process.exit_code(),
         }
     }

@@ -60,14 +60,16 @@ impl Server {
     }
 
     /// The roles that the application serves; all unless set. A request for another one is refused
-    /// with FCGI_UNKNOWN_ROLE (§5.5).
+    /// with FCGI_UNKNOWN_ROLE (§5.5). A CGI process is a Responder, and answers 500 if that is not
+    /// among them.
     pub fn roles(mut self, roles: impl IntoIterator<Item = Role>) -> Server {
         self.rules.roles = roles.into_iter().collect();
         self
     }
 
     /// Stops the server, gracefully, after so many requests, for a supervisor to start a fresh
-    /// process; never unless set, or unless the starter says so by FCGI_MAX_REQUESTS.
+    /// process; never unless set, or unless whoever passed the listening socket on says so by
+    /// FCGI_MAX_REQUESTS.
     pub fn retire_after(mut self, requests: NonZeroU64) -> Server {
         self.rules.retire_after = Some(requests);
         self

@@ -24,17 +24,22 @@
 //!   [`var`], [`vars`] are those of the current request. The program writes the head of the
 //!   response by itself, as CGI programs do, unless it has set a field of it by [`with`].
 //! - A response of which nothing was printed becomes a 500.
+//! - A thread that ends inside a request, by a panic, by [`exit`](std::process::exit) or out of its
+//!   loop, ends the response where it is, with an exit status of 1 unless one was set. Whoever
+//!   leaves the loop with a whole response calls [`finish`] before.
 //! - Where there is no current request, before the first `accept` and after [`finish`], they are
 //!   those of the process.
 //!
 //! Printing never panics: a web server that has gone away must not end the program. What failed,
 //! [`finish`] tells.
 
-use std::cell::{Cell, RefCell};
+mod print;
+mod streams;
+
+use std::cell::RefCell;
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::fmt;
-use std::io::{self, BufRead, Read, Write};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -47,6 +52,11 @@ use crate::request::Request;
 use crate::server::{Requests, Server};
 use crate::streams::InputReader;
 
+#[doc(hidden)]
+pub use print::print_to;
+pub use streams::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
+
+#[doc(inline)]
 pub use crate::{
     __stdio_eprint as eprint, __stdio_eprintln as eprintln, __stdio_print as print,
     __stdio_println as println,
@@ -54,13 +64,12 @@ pub use crate::{
 
 /// The requests of the process, for all threads.
 static REQUESTS: OnceLock<Requests> = OnceLock::new();
-/// Held while the first thread makes them.
-static BEGINNING: Mutex<()> = Mutex::new(());
+/// Held while the first thread makes them. Once that has failed, what the process was started with
+/// is used up, and another look would take it for a CGI program.
+static HAS_FAILED: Mutex<bool> = Mutex::new(false);
 
 thread_local! {
     static CURRENT: RefCell<Current> = const { RefCell::new(Current::NONE) };
-    /// Where text is formatted, so that what formats it may use this module as well.
-    static TEXT: Cell<String> = const { Cell::new(String::new()) };
 }
 
 /// What a thread works on.
@@ -68,6 +77,8 @@ struct Current {
     request: Option<Request>,
     /// Whether `stdin` is DATA by now.
     reads_data: bool,
+    /// Whether the program has set the exit status.
+    has_status: bool,
     /// What went wrong first in printing.
     failed: Option<io::Error>,
 }
@@ -76,6 +87,7 @@ impl Current {
     const NONE: Current = Current {
         request: None,
         reads_data: false,
+        has_status: false,
         failed: None,
     };
 
@@ -85,7 +97,8 @@ impl Current {
         };
         if request.stdout.is_blank() {
             request.fail(Status::INTERNAL_SERVER_ERROR);
-            return Err(io::Error::other("the program printed no response"));
+            let nothing = || io::Error::other("the program printed no response");
+            return Err(self.failed.take().unwrap_or_else(nothing));
         }
         let ended = request.end();
         self.failed.take().map_or(ended, Err)
@@ -103,7 +116,11 @@ impl Current {
 
 impl Drop for Current {
     fn drop(&mut self) {
-        // The thread ends inside a request.
+        // The thread ends inside a request: by a panic, by `exit`, or out of its loop. What was
+        // printed goes out, as a CGI program's does, but does not pass for a success.
+        if let (Some(request), false) = (&mut self.request, self.has_status) {
+            request.set_exit_status(1);
+        }
         let _ = self.end();
     }
 }
@@ -153,16 +170,22 @@ pub fn init(server: Server) -> io::Result<()> {
 }
 
 fn begin(server: impl FnOnce() -> io::Result<Server>) -> io::Result<&'static Requests> {
-    let _guard = BEGINNING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut has_failed = HAS_FAILED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(requests) = REQUESTS.get() {
         return Ok(requests);
     }
+    if *has_failed {
+        return Err(io::Error::other("the first try to take requests failed"));
+    }
+    *has_failed = true;
     let requests = server()?.requests()?;
+    *has_failed = false;
     Ok(REQUESTS.get_or_init(|| requests))
 }
 
-/// Ends the response; the program can go on working, and nobody waits for it. Nothing happens if
-/// there is no current request.
+/// Ends the response; the program can go on working, and nobody waits for it, except that web
+/// servers may wait for the end of a CGI program's standard error. Nothing happens if there is no
+/// current request.
 ///
 /// # Errors
 ///
@@ -180,7 +203,9 @@ pub fn finish() -> io::Result<()> {
 pub fn with<R>(work: impl FnOnce(&mut Request) -> R) -> Option<R> {
     let mut request = CURRENT.with_borrow_mut(|current| current.request.take())?;
     let result = work(&mut request);
-    CURRENT.with_borrow_mut(|current| current.request = Some(request));
+    // `work` may have accepted another one, which ends here.
+    let other = CURRENT.with_borrow_mut(|current| current.request.replace(request));
+    drop(other);
     Some(result)
 }
 
@@ -188,7 +213,9 @@ pub fn with<R>(work: impl FnOnce(&mut Request) -> R) -> Option<R> {
 /// should exit, see [`exit_code`]. The last call wins. Nothing happens if there is no current
 /// request.
 pub fn set_exit_status(status: i32) {
-    with(|request| request.set_exit_status(status));
+    if with(|request| request.set_exit_status(status)).is_some() {
+        CURRENT.with_borrow_mut(|current| current.has_status = true);
+    }
 }
 
 /// What the process should exit with after the loop; see [`Requests::exit_code`].
@@ -258,151 +285,4 @@ pub fn vars() -> Vec<(OsString, OsString)> {
 
 fn os_string(bytes: &[u8]) -> OsString {
     OsStr::from_bytes(bytes).to_owned()
-}
-
-/// The input of the current request: its body, or a Filter's file after [`start_filter_data`].
-#[must_use]
-pub fn stdin() -> Stdin {
-    Stdin(())
-}
-
-/// The response. Write to it where [`print!`] has no words: bytes, copies of files. A CGI program
-/// without a loop sees them on their way when it flushes.
-#[must_use]
-pub fn stdout() -> Stdout {
-    Stdout(())
-}
-
-/// The web server's error log.
-#[must_use]
-pub fn stderr() -> Stderr {
-    Stderr(())
-}
-
-/// See [`stdin`]. Its errors are those of [`InputReader`].
-#[derive(Debug)]
-pub struct Stdin(());
-
-/// See [`stdout`]. Its errors are those of [`Stdout`](crate::Stdout).
-#[derive(Debug)]
-pub struct Stdout(());
-
-/// See [`stderr`].
-#[derive(Debug)]
-pub struct Stderr(());
-
-impl Stdin {
-    /// Reads up to and with the next line feed, appends that to `line`, and says how many bytes
-    /// they are; 0 at the end.
-    ///
-    /// # Errors
-    ///
-    /// Those of reading; `InvalidData` when the line is no UTF-8.
-    pub fn read_line(&self, line: &mut String) -> io::Result<usize> {
-        CURRENT.with_borrow_mut(|current| match current.input() {
-            Some(input) => input.read_line(line),
-            None => io::stdin().read_line(line),
-        })
-    }
-}
-
-impl Read for Stdin {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        CURRENT.with_borrow_mut(|current| match current.input() {
-            Some(input) => input.read(buf),
-            None => io::stdin().read(buf),
-        })
-    }
-}
-
-impl Write for Stdout {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        CURRENT.with_borrow_mut(|current| match &mut current.request {
-            Some(request) => {
-                if request.stdout.is_blank() {
-                    request.stdout.raw()?;
-                }
-                request.stdout.write(buf)
-            }
-            None => io::stdout().write(buf),
-        })
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        CURRENT.with_borrow_mut(|current| match &mut current.request {
-            // There is no head to send yet.
-            Some(request) if request.stdout.is_blank() => Ok(()),
-            Some(request) => request.stdout.flush(),
-            None => io::stdout().flush(),
-        })
-    }
-}
-
-impl Write for Stderr {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        CURRENT.with_borrow_mut(|current| match &mut current.request {
-            Some(request) => request.stderr.write(buf),
-            None => io::stderr().write(buf),
-        })
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        CURRENT.with_borrow_mut(|current| match &mut current.request {
-            Some(request) => request.stderr.flush(),
-            None => io::stderr().flush(),
-        })
-    }
-}
-
-/// What the macros do.
-#[doc(hidden)]
-pub fn print_to(mut stream: impl Write, args: fmt::Arguments<'_>) {
-    let mut text = TEXT.take();
-    let formatted = fmt::write(&mut text, args).map_err(|_| io::ErrorKind::InvalidInput.into());
-    let printed = formatted.and_then(|()| stream.write_all(text.as_bytes()));
-    text.clear();
-    TEXT.set(text);
-    if let Err(error) = printed {
-        CURRENT.with_borrow_mut(|current| {
-            current.failed.get_or_insert(error);
-        });
-    }
-}
-
-/// Prints to the response of the current request; see [`stdio`](crate::stdio).
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __stdio_print {
-    ($($args:tt)*) => {
-        $crate::stdio::print_to($crate::stdio::stdout(), ::core::format_args!($($args)*))
-    };
-}
-
-/// Prints a line to the response of the current request; see [`stdio`](crate::stdio).
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __stdio_println {
-    () => { $crate::stdio::print!("\n") };
-    ($($args:tt)*) => {
-        $crate::stdio::print!("{}\n", ::core::format_args!($($args)*))
-    };
-}
-
-/// Prints to the web server's error log; see [`stdio`](crate::stdio).
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __stdio_eprint {
-    ($($args:tt)*) => {
-        $crate::stdio::print_to($crate::stdio::stderr(), ::core::format_args!($($args)*))
-    };
-}
-
-/// Prints a line to the web server's error log; see [`stdio`](crate::stdio).
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __stdio_eprintln {
-    () => { $crate::stdio::eprint!("\n") };
-    ($($args:tt)*) => {
-        $crate::stdio::eprint!("{}\n", ::core::format_args!($($args)*))
-    };
 }

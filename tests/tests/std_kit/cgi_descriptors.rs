@@ -1,0 +1,148 @@
+//! Standard input and output of a CGI program, in all the states in which web servers leave them.
+
+use std::io::Read;
+
+use rustix::io::ioctl_fionbio;
+
+use super::*;
+
+#[test]
+fn the_response_ends_while_the_program_goes_on() {
+    let (reader, mut writer) = io::pipe().unwrap();
+    let mut command = program("loop");
+    command.envs([("QUERY_STRING", "after"), ("CONTENT_LENGTH", "4")]);
+    let mut child = start(&mut command, reader);
+    writer.write_all(b"bodyand").unwrap();
+    let mut response = Vec::new();
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_to_end(&mut response).unwrap();
+    assert!(response.ends_with(b"[after] Responder body"));
+    assert!(child.try_wait().unwrap().is_none(), "it waits for a line");
+    writer.write_all(b" more\n").unwrap();
+    let ran = end(child);
+    assert_eq!(ran.exit, Some(0));
+    // Nothing behind the body was taken with it (RFC 3875 §4.2).
+    assert!(
+        ran.stderr.starts_with("worked on \"and more\\n\"\n"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_reader_that_has_gone() {
+    let (reader, _writer) = io::pipe().unwrap();
+    let mut command = program("run");
+    command.env("QUERY_STRING", "abort");
+    let mut child = start(&mut command, reader);
+    let mut stdout = child.stdout.take().unwrap();
+    let mut begun = [0; b"Content-Type: text/plain\r\n\r\nbegun\n".len()];
+    stdout.read_exact(&mut begun).unwrap();
+    assert!(begun.ends_with(b"begun\n"), "{}", begun.escape_ascii());
+    drop(stdout);
+    let ran = end(child);
+    assert!(
+        ran.stderr.starts_with("aborted, BrokenPipe\n"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_reader_that_was_never_there() {
+    for mode in ["run", "loop", "stdio"] {
+        let (reader, _writer) = io::pipe().unwrap();
+        let mut command = program(mode);
+        command.env("QUERY_STRING", "q");
+        let mut child = start(&mut command, reader);
+        drop(child.stdout.take());
+        let ran = end(child);
+        assert!(!ran.stderr.contains("panicked"), "{mode}: {}", ran.stderr);
+        assert!(ran.exit.is_some(), "{mode}: no signal ends it");
+    }
+}
+
+/// Event loops leave their pipes like that.
+#[test]
+fn descriptors_that_do_not_block() {
+    const SIZE: usize = 1_000_000;
+    for mode in ["run", "loop", "stdio"] {
+        let (stdin, mut input) = io::pipe().unwrap();
+        let (mut output, stdout) = io::pipe().unwrap();
+        ioctl_fionbio(&stdin, true).unwrap();
+        ioctl_fionbio(&stdout, true).unwrap();
+        let mut command = program(mode);
+        let length = SIZE.to_string();
+        command
+            .envs([("QUERY_STRING", "q"), ("CONTENT_LENGTH", &length)])
+            .stdin(stdin)
+            .stdout(stdout)
+            .stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        drop(command);
+        let feeder = thread::spawn(move || {
+            for piece in vec![b'b'; SIZE].chunks(30_000) {
+                input.write_all(piece).unwrap();
+                thread::yield_now();
+            }
+        });
+        let mut response = Vec::new();
+        output.read_to_end(&mut response).unwrap();
+        feeder.join().unwrap();
+        let ran = end(child);
+        assert_eq!(ran.exit, Some(0), "{mode}: {}", ran.stderr);
+        let body = response.iter().rev().take_while(|&&byte| byte == b'b');
+        assert_eq!(body.count(), SIZE, "{mode}");
+    }
+}
+
+/// Before `main` there is the null device where a descriptor was closed.
+#[test]
+fn descriptors_that_are_closed() {
+    let app = env!("CARGO_BIN_EXE_kit-app");
+    for mode in ["run", "loop", "stdio"] {
+        for (closed, is_read) in [
+            ("<&-", true),
+            ("2>&-", true),
+            ("<&- 2>&-", true),
+            (">&-", false),
+            ("<&- >&- 2>&-", false),
+        ] {
+            let mut shell = Command::new("/bin/sh");
+            shell
+                .args(["-c", &format!("exec \"$0\" \"$1\" {closed}"), app, mode])
+                .env_clear()
+                .env("QUERY_STRING", "logged");
+            let (reader, _writer) = io::pipe().unwrap();
+            let ran = end(start(&mut shell, reader));
+            assert_eq!(ran.exit, Some(0), "{mode} {closed}: {}", ran.stderr);
+            if is_read {
+                assert!(ran.body().starts_with(b"[logged] "), "{mode} {closed}");
+            } else {
+                assert_eq!(ran.stdout, b"", "{mode} {closed}");
+            }
+        }
+    }
+}
+
+/// Files instead of pipes, as by hand.
+#[test]
+fn descriptors_of_files() {
+    let directory = TempDir::new().unwrap();
+    let (input, output) = (
+        directory.path().join("body"),
+        directory.path().join("response"),
+    );
+    std::fs::write(&input, b"body and more").unwrap();
+    let mut command = program("run");
+    command
+        .envs([("QUERY_STRING", "q"), ("CONTENT_LENGTH", "4")])
+        .stdin(std::fs::File::open(&input).unwrap())
+        .stdout(std::fs::File::create(&output).unwrap())
+        .stderr(Stdio::piped());
+    let ran = end(command.spawn().unwrap());
+    assert_eq!(ran.exit, Some(0), "{}", ran.stderr);
+    let response = std::fs::read(&output).unwrap();
+    assert!(response.ends_with(b"\r\n\r\n[q] Responder body"));
+}
