@@ -12,6 +12,7 @@
 //!                                        tree::Tree       values, lists, maps (`alloc`)
 //! ```
 //!
+//! - [`Kind`]: which of them a body is, if it is one.
 //! - [`urlencoded`]: pairs of names and values; an [`Encoded`] decodes itself when it is asked to.
 //! - [`cookie`]: cookies of a request, and [`SetCookie`](cookie::SetCookie) for the response.
 //! - [`multipart`]: bodies with files, of any size, as they arrive.
@@ -36,6 +37,7 @@ pub mod brackets;
 pub mod cookie;
 mod encoded;
 mod error;
+mod kind;
 pub mod multipart;
 mod syntax;
 #[cfg(any(feature = "alloc", test))]
@@ -44,3 +46,4 @@ pub mod urlencoded;
 
 pub use encoded::{Bytes, Encoded, decode_in_place};
 pub use error::FormError;
+pub use kind::{Kind, is_get};

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use fcgi_core::form::Kind;
 use fcgi_core::form::multipart::{self, PartHead, base_name};
 use fcgi_core::form::tree::{self, Tree};
 
@@ -84,11 +85,11 @@ impl Form {
             files: Tree::new(limits.tree),
         };
         let body = request.body();
-        match Type::of(request) {
-            Type::Urlencoded => {
+        match Kind::of(&request.params()).map_err(error)? {
+            Kind::Urlencoded => {
                 form.values = Tree::from_urlencoded(body, limits.tree).map_err(error)?;
             }
-            Type::Multipart => {
+            Kind::Multipart(_) => {
                 let mut collector = Collector {
                     form: &mut form,
                     name: Vec::new(),
@@ -99,35 +100,9 @@ impl Form {
                 upload.input(body, &mut collector)?;
                 upload.end()?;
             }
-            Type::Other => {}
+            Kind::Other => {}
         }
         Ok(form)
-    }
-}
-
-/// What a body says it is.
-enum Type {
-    Urlencoded,
-    Multipart,
-    Other,
-}
-
-impl Type {
-    fn of(request: &Request<'_>) -> Type {
-        if let Some(b"GET" | b"HEAD") = request.param("REQUEST_METHOD") {
-            return Type::Other;
-        }
-        let content_type = request.param("CONTENT_TYPE").unwrap_or_default();
-        let end = content_type.iter().position(|&byte| byte == b';');
-        let essence = content_type.get(..end.unwrap_or(content_type.len()));
-        let essence = essence.unwrap_or_default().trim_ascii();
-        if essence.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
-            Type::Urlencoded
-        } else if essence.eq_ignore_ascii_case(b"multipart/form-data") {
-            Type::Multipart
-        } else {
-            Type::Other
-        }
     }
 }
 

@@ -4,49 +4,12 @@ use std::io::{BufRead, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use fcgi_core::form::FormError;
-use fcgi_core::form::multipart::Boundary;
 use fcgi_core::form::tree::Tree;
-use fcgi_core::params::Params;
+use fcgi_core::form::{FormError, Kind};
 
 use super::file::{File, Incoming};
 use super::parts::{Part, Parts};
 use super::{Error, Limits};
-
-/// What a body is, as the request says.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
-    /// No form.
-    Other,
-    Urlencoded,
-    Multipart(Boundary),
-}
-
-impl Kind {
-    /// GET and HEAD have no body that means anything (RFC 9110 §9.3.1), whatever their
-    /// Content-Type says.
-    pub(super) fn of(params: &Params<'_>) -> Result<Kind, FormError> {
-        if is_get(params) {
-            return Ok(Kind::Other);
-        }
-        let content_type = params.get("CONTENT_TYPE").unwrap_or_default();
-        let mut pieces = content_type.split(|&byte| byte == b';');
-        let media_type = pieces.next().unwrap_or_default().trim_ascii();
-        if media_type.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
-            return Ok(Kind::Urlencoded);
-        }
-        match Boundary::from_content_type(content_type) {
-            Ok(boundary) => Ok(Kind::Multipart(boundary)),
-            Err(FormError::NotMultipart) => Ok(Kind::Other),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-/// Whether the form of a request is its query.
-pub(super) fn is_get(params: &Params<'_>) -> bool {
-    matches!(params.get("REQUEST_METHOD"), Some(b"GET" | b"HEAD"))
-}
 
 /// The form in a body.
 #[derive(Clone, Debug)]

@@ -62,8 +62,10 @@ pub use parts::{Part, Parts};
 #[cfg(feature = "serde")]
 pub use typed::from_tree;
 
+use fcgi_core::form::{Kind, is_get};
+
 use crate::{InputReader, Request, Role};
-use body::{Body, Kind};
+use body::Body;
 use tree::Tree;
 
 /// What was read of a request's forms.
@@ -203,7 +205,7 @@ impl Request {
     /// As [`query`](Self::query) and [`post`](Self::post); [`Error::NotAForm`] when another type of
     /// content came.
     pub fn form<T: serde_core::de::DeserializeOwned>(&mut self) -> Result<T, Error> {
-        if body::is_get(&self.params.view()) {
+        if is_get(&self.params.view()) {
             return self.query();
         }
         if self.kind()? == Kind::Other {

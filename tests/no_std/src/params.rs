@@ -2,6 +2,7 @@
 
 use core::fmt::Write as _;
 
+use fcgi_core::form::{Kind, is_get};
 use fcgi_core::params::{Params, append, chunks};
 
 use crate::Input;
@@ -24,6 +25,12 @@ pub(crate) fn drive(input: &Input<'_>, sink: &mut Sink) {
 }
 
 fn read(params: Params<'_>, input: &Input<'_>, sink: &mut Sink) {
+    sink.number(u8::from(is_get(&params)));
+    match Kind::of(&params) {
+        Ok(Kind::Multipart(boundary)) => sink.bytes(boundary.as_bytes()),
+        Ok(Kind::Urlencoded) => sink.number(1_u8),
+        Ok(Kind::Other) | Err(_) => sink.number(2_u8),
+    }
     for pair in params.iter().chain(params.headers()) {
         sink.bytes(pair.name);
         sink.bytes(pair.value);
