@@ -49,6 +49,11 @@ impl Input {
         self.held == 0 && self.start == self.end
     }
 
+    /// Forgets what was read.
+    pub(crate) fn clear(&mut self) {
+        (self.held, self.start, self.end) = (0, 0, 0);
+    }
+
     /// Whether this is storage worth keeping for another connection: there, and of the usual size.
     pub(crate) fn is_reusable(&self) -> bool {
         self.bytes.len() == Input::SIZE

@@ -58,7 +58,8 @@ impl Context {
     }
 
     /// Takes back the buffer of a connection that has nothing to read; an idle connection has none.
-    pub(crate) fn give_back(&self, buffer: Input) {
+    pub(crate) fn give_back(&self, mut buffer: Input) {
+        buffer.clear();
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         if spare.len() < SPARE && buffer.is_reusable() {
             spare.push(buffer);

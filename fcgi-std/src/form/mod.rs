@@ -62,7 +62,7 @@ pub use parts::{Part, Parts};
 #[cfg(feature = "serde")]
 pub use typed::from_tree;
 
-use fcgi_core::form::{Kind, is_get};
+use fcgi_core::form::Kind;
 
 use crate::{InputReader, Request, Role};
 use body::Body;
@@ -205,7 +205,7 @@ impl Request {
     /// As [`query`](Self::query) and [`post`](Self::post); [`Error::NotAForm`] when another type of
     /// content came.
     pub fn form<T: serde_core::de::DeserializeOwned>(&mut self) -> Result<T, Error> {
-        if is_get(&self.params.view()) {
+        if fcgi_core::form::is_get(&self.params.view()) {
             return self.query();
         }
         if self.kind()? == Kind::Other {

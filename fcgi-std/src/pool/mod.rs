@@ -6,6 +6,7 @@ mod deadlines;
 
 use std::collections::VecDeque;
 use std::io;
+use std::mem;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -326,6 +327,8 @@ impl Pool {
     }
 
     fn close(&self, session: &Session) {
+        let buffer = mem::take(&mut session.lock().input);
+        self.context.give_back(buffer);
         let mut table = self.table();
         // Its key may belong to another connection by now.
         let is_there = |slot: &Slot| std::ptr::eq(&raw const *slot.session, session);
