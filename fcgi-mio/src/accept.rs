@@ -173,7 +173,7 @@ impl<S: Service> Loop<S> {
             is_ended: false,
             is_ending: false,
             is_hung_up: false,
-            is_new: true,
+            rests_in_stop: self.io.is_stopping,
             is_queued: false,
             is_clean: true,
             is_held: false,

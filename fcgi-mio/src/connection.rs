@@ -23,8 +23,8 @@ pub(crate) struct Conn<T> {
     pub(crate) drain_left: usize,
     pub(crate) phase: Phase,
     pub(crate) is_registered: bool,
-    /// Whether nothing was read yet.
-    pub(crate) is_new: bool,
+    /// Whether nothing was read since the stop began.
+    pub(crate) rests_in_stop: bool,
     /// Whether a read may give something.
     pub(crate) is_readable: bool,
     /// Whether a write may take something.

@@ -371,6 +371,7 @@ impl<S: Service> Loop<S> {
         let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
         for key in keys {
             let conn = &mut self.connections[key];
+            conn.rests_in_stop = conn.active.is_none();
             if !Turn::new(&mut self.service, &mut self.io, conn).settle() {
                 self.close(key);
             }

@@ -14,8 +14,8 @@ use crate::requests::{Req, Stage};
 use crate::service::{Abort, Service};
 use crate::turn::Turn;
 
-/// A connection that was new when a stop began has so long to send its first request.
-const FIRST_GRACE: Duration = Duration::from_secs(1);
+/// A connection that rested when a stop began has so long to send a last request.
+const GRACE: Duration = Duration::from_secs(1);
 
 impl<S: Service> Turn<'_, S> {
     /// Decides what happens next: an end, a place in the queue, a deadline. `false` when the
@@ -68,11 +68,11 @@ impl<S: Service> Turn<'_, S> {
             && !conn.machine.should_close()
     }
 
-    /// In a stop, only a connection of which nothing was read yet may begin a request: the web
-    /// server believes that it is on its way.
+    /// In a stop, only a connection that has rested since may begin a request: it may have been on
+    /// its way, and most web servers send it no second time.
     #[cold]
     fn heed_stop(&mut self) {
-        if !self.conn.is_new {
+        if !self.conn.rests_in_stop {
             self.conn.machine.stop_accepting();
         }
     }
@@ -152,7 +152,7 @@ impl<S: Service> Turn<'_, S> {
         }
         if self.active.requests.is_empty() {
             let patience = if self.io.is_stopping {
-                settings.idle_timeout.min(FIRST_GRACE)
+                settings.idle_timeout.min(GRACE)
             } else {
                 settings.idle_timeout
             };

@@ -32,9 +32,7 @@ pub(crate) enum Step {
 /// What a connection waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Waiting {
-    /// The first request of a new connection, which may be on its way.
-    First,
-    /// The next request; nothing is lost when it is closed.
+    /// The next request, which may be on its way.
     Idle,
     Head,
     Body,
@@ -130,9 +128,9 @@ impl State {
         Ok(Step::Yield)
     }
 
-    /// In a stop, only a connection that has had no request yet may begin one.
+    /// In a stop, only a connection that rests since before it may begin a request.
     fn heed_stop(&mut self, context: &Context) {
-        if context.is_stopping() && !self.is_new {
+        if context.is_stopping() && !self.is_resting {
             self.machine.stop_accepting();
         }
     }
@@ -172,12 +170,8 @@ impl State {
         let rules = &context.rules;
         let (until, waiting) = match self.intake.pending() {
             Pending::Nothing => {
-                let waiting = if self.is_new {
-                    Waiting::First
-                } else {
-                    Waiting::Idle
-                };
-                (Instant::now() + rules.idle_timeout, waiting)
+                self.is_resting = true;
+                (Instant::now() + rules.idle_timeout, Waiting::Idle)
             }
             Pending::Params { since } => (since + rules.header_timeout, Waiting::Head),
             Pending::Body { since } => (since + rules.body_timeout, Waiting::Body),
@@ -210,7 +204,7 @@ impl State {
         let (before, left) = (input.unread().len(), rest.len());
         input.parsed(left, 0);
         let has_begun = intake.has_begun();
-        self.is_new &= !has_begun;
+        self.is_resting &= !has_begun;
         if has_begun || intake.pending() != Pending::Nothing {
             self.skipped = 0;
         } else {

@@ -32,8 +32,8 @@ pub(crate) struct State {
     pub(crate) draining: Option<Instant>,
     /// Since when the web server has taken nothing of what waits for it, while no handler does.
     pub(crate) stalled: Option<Instant>,
-    /// Whether no request has begun yet.
-    pub(crate) is_new: bool,
+    /// Whether nothing of the next request has come yet, the first or one after the last has ended.
+    pub(crate) is_resting: bool,
     /// Whether the last request ended with all its input read and nothing else waiting.
     pub(crate) clean: bool,
     pub(crate) running: Option<RequestId>,
@@ -80,7 +80,7 @@ impl State {
             skipped: 0,
             draining: None,
             stalled: None,
-            is_new: true,
+            is_resting: true,
             clean: true,
             running: None,
             held: InputStream::Stdin,

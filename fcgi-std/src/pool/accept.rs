@@ -45,7 +45,7 @@ impl Pool {
             .slots
             .iter()
             .filter_map(|(key, slot)| match slot.parked {
-                Some((until, Waiting::First | Waiting::Idle)) => Some((until, key)),
+                Some((until, Waiting::Idle)) => Some((until, key)),
                 _ => None,
             });
         let Some((_, oldest)) = idle.min() else {
@@ -120,7 +120,7 @@ impl Pool {
     pub(crate) fn adopt(&self, accepted: io::Result<(Stream, Peer)>) {
         if let Some(session) = self.arrived(accepted) {
             let until = Instant::now() + self.context.rules.idle_timeout;
-            self.park(&session, Interest::Readable, until, Waiting::First);
+            self.park(&session, Interest::Readable, until, Waiting::Idle);
         }
     }
 

@@ -1,12 +1,11 @@
 //! What ends by time: waits that were in vain, pauses, and the server itself.
 
 use std::net::Shutdown;
-use std::sync::Arc;
 use std::time::Instant;
 
 use fcgi_listen::Peer;
 
-use super::{Accepting, FIRST_GRACE, Pool, SWEEP_EVERY, Slot, Table};
+use super::{Accepting, GRACE, Pool, SWEEP_EVERY, Slot, Table};
 use crate::advance::Waiting;
 use crate::incident::Incident;
 
@@ -59,33 +58,23 @@ impl Pool {
         self.stop_begun.notify_all();
         table.sweep_by(until);
         self.set_accepting(&mut table, Accepting::Off);
-        let grace = Instant::now() + FIRST_GRACE;
-        let mut idle = Vec::new();
-        let mut has_first = false;
+        let grace = Instant::now() + GRACE;
+        let mut has_resting = false;
         for (_, slot) in &mut table.slots {
-            match &mut slot.parked {
-                Some((_, Waiting::Idle)) => {
-                    slot.parked = None;
-                    idle.push(Arc::clone(&slot.session));
-                }
-                Some((until, Waiting::First)) => {
-                    *until = grace.min(*until);
-                    has_first = true;
-                }
-                _ => {}
+            if let Some((until, Waiting::Idle)) = &mut slot.parked {
+                *until = grace.min(*until);
+                has_resting = true;
             }
         }
         let promised_until = *table.promised_until.get_or_insert(grace);
         if table.promises > 0 {
             table.sweep_by(promised_until);
         }
-        if has_first {
+        if has_resting {
             table.sweep_by(grace);
         }
         self.finish_if_empty(&mut table);
         drop(table);
-        // They close, after a while if the web server still sends.
-        idle.iter().for_each(|session| self.release(session));
         // A thread that waits has to learn of the new deadline.
         let _ = self.poller.notify();
     }
@@ -144,7 +133,7 @@ impl Waiting {
     /// What to report when it was in vain.
     fn incident(self, peer: Peer) -> Option<Incident> {
         let waiting_for = match self {
-            Waiting::First | Waiting::Idle | Waiting::Drain => return None,
+            Waiting::Idle | Waiting::Drain => return None,
             Waiting::Head => "FCGI_PARAMS did not end",
             Waiting::Body => "FCGI_STDIN did not end",
             Waiting::Write => "the answer was not read",

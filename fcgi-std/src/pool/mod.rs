@@ -98,8 +98,10 @@ pub(crate) enum Next {
 /// The tokens of listeners begin here, above all keys of connections.
 const LISTENERS: u64 = 1 << 62;
 
-/// A connection that was new when a stop began has so long to send its first request.
-const FIRST_GRACE: Duration = Duration::from_secs(1);
+/// A connection that rested when a stop began has so long to send a last request: the web server
+/// may have sent it, or be about to, and does not learn of a stop in any other way than by the end
+/// of the connection.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Deadlines are looked at no more often than this.
 const SWEEP_EVERY: Duration = Duration::from_millis(50);
@@ -289,15 +291,8 @@ impl Pool {
         let must_wake = {
             let mut table = self.table();
             let is_stopping = table.stop_until.is_some();
-            if is_stopping {
-                if waiting == Waiting::Idle {
-                    // The stop began behind the last look at it, and missed it.
-                    drop(table);
-                    return self.close(session);
-                }
-                if waiting == Waiting::First {
-                    until = until.min(Instant::now() + FIRST_GRACE);
-                }
+            if is_stopping && waiting == Waiting::Idle {
+                until = until.min(Instant::now() + GRACE);
             }
             let must_wake = table.next_sweep.is_none() || is_stopping;
             table.sweep_by(until);

@@ -31,12 +31,12 @@ impl Handle {
         Handle(Arc::default())
     }
 
-    /// Begins a graceful stop: no new connections and no new requests; idle connections are closed;
-    /// requests that run may go on for `patience` long, and what is left of them then is cut off.
-    /// Returns at once; the server's own call returns when all is over.
+    /// Begins a graceful stop: no new connections; requests that run may go on for `patience` long,
+    /// and what is left of them then is cut off. Returns at once; the server's own call returns when
+    /// all is over.
     ///
-    /// A connection that was accepted a moment ago still gets its first request served: the web
-    /// server believes that it is on its way.
+    /// A connection that rests, new or kept, has a second for one more request: it may be on its
+    /// way, and most web servers send it no second time. Then it is closed.
     ///
     /// Calling it again with less patience shortens the stop.
     pub fn stop(&self, patience: Duration) {

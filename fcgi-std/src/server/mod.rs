@@ -133,6 +133,32 @@ impl Server {
         }))
     }
 
+    /// Finds out how the process was started: takes over what the parent process opened; if there is
+    /// nothing and a web server runs it as a CGI program, is that; if not, listens on `address`, which
+    /// may come from the command line; without one it is a CGI program run by hand.
+    ///
+    /// ```no_run
+    /// let address = std::env::args().nth(1);
+    /// let server = fcgi_std::Server::detect(address.as_deref())?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// In a CGI program the command line has words of the client's query (RFC 3875 §4.4): it is
+    /// not looked at there.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`inherited_or_bind`](Server::inherited_or_bind).
+    pub fn detect(address: Option<&str>) -> io::Result<Server> {
+        let server = Server::inherited_or_cgi()?;
+        match address {
+            Some(address) if server.is_cgi && env::var_os("GATEWAY_INTERFACE").is_none() => {
+                Server::bind(address)
+            }
+            _ => Ok(server),
+        }
+    }
+
     /// What the parent process opened, served by the rules that it set.
     fn inherited() -> io::Result<Option<Server>> {
         let listeners = inherited()?;

@@ -33,11 +33,22 @@ fn an_idle_application_ends_at_once() {
     for mode in MODES {
         for signal in SIGNALS {
             let mut app = app(mode);
-            let mut kept = served(&app);
+            drop(served(&app));
             app.child.signal(signal);
-            kept.expect_end();
             assert_eq!(app.exit(), Some(0), "{mode} {signal:?}");
         }
+    }
+}
+
+/// It has a moment for a request that may be on its way.
+#[test]
+fn a_kept_connection_is_closed() {
+    for mode in MODES {
+        let mut app = app(mode);
+        let mut kept = served(&app);
+        app.child.signal(Signal::TERM);
+        kept.expect_end();
+        assert_eq!(app.exit(), Some(0), "{mode}");
     }
 }
 
@@ -62,11 +73,10 @@ fn a_request_is_completed() {
 #[test]
 fn a_current_request_is_completed() {
     let mut app = app("stdio");
-    let (mut peer, mut idle) = (app.connect(), served(&app));
+    let mut peer = app.connect();
     peer.send(head(RESPONDER, "q"));
     peer.sync();
     app.child.signal(Signal::TERM);
-    idle.expect_end();
     peer.send([stream(STDIN, 1, b"body"), end_of(STDIN, 1)].concat());
     let answer = peer.answer(1);
     assert_eq!(answer.body(), b"[q] body");
@@ -175,17 +185,19 @@ fn a_number_of_requests_is_not_for_cgi() {
 }
 
 #[test]
-fn a_connection_that_was_there_before_the_stop_gets_its_first_request() {
+fn connections_that_were_there_before_the_stop_get_one_more_request() {
     for mode in MODES {
         let mut app = app(mode);
-        let (mut new, mut idle) = (app.connect(), served(&app));
+        let (mut new, mut kept) = (app.connect(), served(&app));
         // It has been accepted, and no request has begun.
         new.sync();
         app.child.signal(Signal::TERM);
-        idle.expect_end();
-        let answer = new.ask(1, request("q", b"first"));
-        assert!(answer.body().ends_with(b"first"));
+        for peer in [&mut new, &mut kept] {
+            let answer = peer.ask(1, request("q", b"last"));
+            assert!(answer.body().ends_with(b"last"));
+        }
         new.expect_end();
+        kept.expect_end();
         assert_eq!(app.exit(), Some(0), "{mode}");
     }
 }
