@@ -5,7 +5,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -276,19 +276,38 @@ fn find(name: &str, named: Option<OsString>, path: &OsStr) -> Result<PathBuf, St
 #[must_use]
 #[track_caller]
 pub fn example(name: &str) -> Command {
-    /// One build at a time: the others would only wait for cargo's lock.
-    static BUILDING: Mutex<()> = Mutex::new(());
+    program("fcgi-examples", name)
+}
+
+/// A program of `fcgi-tools`, as `cgi-fcgi`; otherwise as [`example`].
+///
+/// # Panics
+///
+/// If it cannot be built or is not there.
+#[must_use]
+#[track_caller]
+pub fn tool(name: &str) -> Command {
+    program("fcgi-tools", name)
+}
+
+#[track_caller]
+fn program(package: &'static str, name: &str) -> Command {
+    /// What this process has built. One build at a time: the others would only wait for cargo's
+    /// lock.
+    static BUILT: Mutex<Vec<&str>> = Mutex::new(Vec::new());
 
     let directory = output_directory();
     if let Some(cargo) = std::env::var_os("CARGO") {
-        let guard = BUILDING.lock();
-        build(&cargo, &directory);
-        drop(guard);
+        let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+        if !built.contains(&package) {
+            build(&cargo, package, &directory);
+            built.push(package);
+        }
     }
     let places = [directory.join(name), directory.join("examples").join(name)];
     let Some(program) = places.iter().find(|path| path.is_file()) else {
         panic!(
-            "no {name} in {}: run `cargo build -p fcgi-examples`",
+            "no {name} in {}: run `cargo build -p {package}`",
             directory.display()
         );
     };
@@ -308,7 +327,7 @@ fn output_directory() -> PathBuf {
 }
 
 #[track_caller]
-fn build(cargo: &OsString, directory: &Path) {
+fn build(cargo: &OsString, package: &str, directory: &Path) {
     let profile = match directory.file_name().and_then(|name| name.to_str()) {
         Some("debug") | None => "dev",
         Some(profile) => profile,
@@ -318,7 +337,7 @@ fn build(cargo: &OsString, directory: &Path) {
             "build",
             "--quiet",
             "--package",
-            "fcgi-examples",
+            package,
             "--bins",
             "--examples",
         ])
@@ -334,7 +353,7 @@ fn build(cargo: &OsString, directory: &Path) {
     let message = String::from_utf8_lossy(&output.stderr);
     assert!(
         output.status.success(),
-        "the examples cannot be built:\n{message}"
+        "{package} cannot be built:\n{message}"
     );
 }
 

@@ -11,21 +11,23 @@
 //! answers while it reads works with some web servers only: nginx, for one, sends no more of the
 //! body once it has passed the head of the response on.
 
+use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use fcgi_std::Server;
 
 const MOST: usize = 16 * 1024 * 1024;
+/// How long requests may go on when a signal stops the program.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn main() -> io::Result<ExitCode> {
-    let server = match std::env::args().nth(1) {
-        Some(address) => Server::bind(&address)?,
-        None => Server::inherited_or_cgi()?,
-    };
+    let server = Server::detect(env::args().nth(1).as_deref())?;
     server
         .buffer_body(MOST)
         .max_body(MOST as u64)
+        .stop_on_signals(PATIENCE)
         .run(|request| {
             // Never HTML: the client chose most of these bytes.
             request.header("Content-Type", "text/plain; charset=utf-8")?;

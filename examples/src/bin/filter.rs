@@ -10,10 +10,11 @@
 //! sends FCGI_DATA; `fcgi request` does.
 
 use std::collections::HashMap;
+use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use fcgi_std::Server;
 use fcgi_std::roles::Roles;
@@ -21,6 +22,8 @@ use fcgi_std::roles::Roles;
 /// The longest file in bytes, and the most files that are kept.
 const MOST_BYTES: usize = 1024 * 1024;
 const MOST_FILES: usize = 100;
+/// How long requests may go on when a signal stops the program.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 struct Made {
     of: SystemTime,
@@ -30,10 +33,7 @@ struct Made {
 type Cache = HashMap<String, Made>;
 
 fn main() -> io::Result<ExitCode> {
-    let server = match std::env::args().nth(1) {
-        Some(address) => Server::bind(&address)?,
-        None => Server::inherited_or_cgi()?,
-    };
+    let server = Server::detect(env::args().nth(1).as_deref())?;
     let cache = Mutex::new(Cache::new());
     Roles::new()
         .filter(move |filter| {
@@ -61,7 +61,7 @@ fn main() -> io::Result<ExitCode> {
             filter.header("X-Result", how)?;
             filter.stdout.write_all(text.as_bytes())
         })
-        .run(server)
+        .run(server.stop_on_signals(PATIENCE))
 }
 
 fn lock(cache: &Mutex<Cache>) -> MutexGuard<'_, Cache> {

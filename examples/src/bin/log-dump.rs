@@ -8,14 +8,19 @@
 //! `showme_the_log`, and says so in LOG_ACCESS; the Responder shows the file in LOG_FILE, a
 //! variable of the web server's configuration, to those only.
 
+use std::env;
 use std::fs::File;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use fcgi_std::Server;
 use fcgi_std::roles::{Access, Roles};
+
+/// How long requests may go on when a signal stops the program.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
 struct Counts {
@@ -24,10 +29,7 @@ struct Counts {
 }
 
 fn main() -> io::Result<ExitCode> {
-    let server = match std::env::args().nth(1) {
-        Some(address) => Server::bind(&address)?,
-        None => Server::inherited_or_cgi()?,
-    };
+    let server = Server::detect(env::args().nth(1).as_deref())?;
     let counts = Arc::new(Counts::default());
     let shared = Arc::clone(&counts);
     Roles::new()
@@ -61,5 +63,5 @@ fn main() -> io::Result<ExitCode> {
             writeln!(request.stdout, "Access granted, {granted} times by now.\n")?;
             io::copy(&mut log, &mut request.stdout).map(drop)
         })
-        .run(server)
+        .run(server.stop_on_signals(PATIENCE))
 }

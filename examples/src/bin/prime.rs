@@ -30,7 +30,10 @@ fn main() -> std::io::Result<()> {
             .collect();
         println!("Content-Type: text/plain\r\n\r");
         println!("{}", page.join(" "));
-        next = (next + A_PAGE) % primes.len();
+        next += A_PAGE;
+        if next >= primes.len() {
+            next = 0;
+        }
     }
     Ok(())
 }

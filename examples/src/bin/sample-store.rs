@@ -9,11 +9,13 @@
 //! its threads share it. Customers are known by a cookie that nobody can guess.
 
 use std::collections::{BTreeMap, HashMap};
+use std::env;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use fcgi_std::{Request, SameSite, Server, SetCookie};
 
@@ -21,6 +23,8 @@ const GOODS: [&str; 4] = ["apples", "bread", "candles", "dates"];
 /// So many lines beyond those that count, and the log is rewritten.
 const SPARE_LINES: usize = 1000;
 const MOST_CUSTOMERS: usize = 10_000;
+/// How long requests may go on when a signal stops the program.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 type Basket = BTreeMap<String, u32>;
 
@@ -106,7 +110,9 @@ fn parse(line: &str) -> Option<(u128, String, u32)> {
 }
 
 fn main() -> io::Result<ExitCode> {
-    let mut arguments = std::env::args().skip(1);
+    // Not as a CGI program: then the client chooses the arguments (RFC 3875 §4.4).
+    let is_cgi = env::var_os("GATEWAY_INTERFACE").is_some();
+    let mut arguments = env::args().skip(if is_cgi { usize::MAX } else { 1 });
     let path = arguments
         .next()
         .unwrap_or_else(|| "/tmp/sample-store.log".to_owned());
@@ -117,6 +123,7 @@ fn main() -> io::Result<ExitCode> {
     };
     server
         .workers(4, 4)
+        .stop_on_signals(PATIENCE)
         .run(move |request| answer(request, &store))
 }
 

@@ -7,17 +7,19 @@
 //!
 //! The bytes come in lines of 80; without a number there are 500.
 
+use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use fcgi_std::Server;
 
+/// How long requests may go on when a signal stops the program.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 fn main() -> io::Result<ExitCode> {
-    let server = match std::env::args().nth(1) {
-        Some(address) => Server::bind(&address)?,
-        None => Server::inherited_or_cgi()?,
-    };
-    server.run(|request| {
+    let server = Server::detect(env::args().nth(1).as_deref())?;
+    server.stop_on_signals(PATIENCE).run(|request| {
         let path = request.params.text("PATH_INFO");
         let size: u64 = match path.trim_start_matches('/') {
             "" => 500,

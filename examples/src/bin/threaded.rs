@@ -7,20 +7,21 @@
 //! Nothing is locked by hand: `accept` may be called by all threads at once, and a web server that
 //! keeps its connections occupies none of them.
 
+use std::env;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use fcgi_std::{Requests, Server};
 
 const THREADS: usize = 20;
+/// How long requests may go on when a signal stops the program.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn main() -> io::Result<()> {
-    let server = match std::env::args().nth(1) {
-        Some(address) => Server::bind(&address)?,
-        None => Server::inherited_or_cgi()?,
-    };
-    let requests = server.requests()?;
+    let server = Server::detect(env::args().nth(1).as_deref())?;
+    let requests = server.stop_on_signals(PATIENCE).requests()?;
     let counts: [AtomicU64; THREADS] = [const { AtomicU64::new(0) }; THREADS];
     thread::scope(|scope| {
         for number in 0..THREADS {

@@ -7,17 +7,19 @@
 //!
 //! Started with a listening socket, as web servers and `cgi-fcgi -start` do, it listens there.
 
+use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use fcgi_std::Server;
 
+/// How long requests may go on when a signal stops the program.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 fn main() -> io::Result<ExitCode> {
-    let server = match std::env::args().nth(1) {
-        Some(address) => Server::bind(&address)?,
-        None => Server::inherited_or_cgi()?,
-    };
-    let requests = server.requests()?;
+    let server = Server::detect(env::args().nth(1).as_deref())?;
+    let requests = server.stop_on_signals(PATIENCE).requests()?;
     let mut count = 0;
     while let Some(mut request) = requests.accept()? {
         count += 1;
