@@ -8,11 +8,5 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    match cli::Fcgi::parse().run() {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("fcgi: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    cli::Fcgi::parse().run()
 }

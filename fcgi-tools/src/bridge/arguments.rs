@@ -1,6 +1,6 @@
 //! The command line, in the kit's spelling: `-connect` and `--connect` are the same.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -17,10 +17,7 @@ const KIT: [&str; 4] = ["-bind", "-connect", "-start", "-supervise"];
 
 /// Reads the command line, or the command file that it names.
 pub(super) fn read(mut words: Vec<OsString>) -> Result<Arguments, clap::Error> {
-    if words
-        .get(1)
-        .is_some_and(|word| word == "-f" || word == "--file")
-    {
+    if words.get(1).is_some_and(|word| names_a_file(word)) {
         // What follows the file is not ours: a web server makes arguments of a query without `=`
         // (RFC 3875 §4.4).
         if let Some(file) = words.get(2) {
@@ -39,6 +36,12 @@ pub(super) fn read(mut words: Vec<OsString>) -> Result<Arguments, clap::Error> {
     }
     arguments.raw = raw;
     Ok(arguments)
+}
+
+/// Whether that is `-f`. Behind it there is a CR if the lines of the command file end with CR LF:
+/// the system takes the rest of a `#!` line as it is.
+fn names_a_file(word: &OsStr) -> bool {
+    word == "-f" || word == "--file" || word == "-f\r"
 }
 
 fn in_our_spelling(word: OsString) -> OsString {

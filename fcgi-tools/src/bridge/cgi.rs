@@ -6,9 +6,11 @@ use std::os::unix::ffi::OsStrExt;
 
 use fcgi_core::Role;
 use fcgi_core::params::{self, Params};
+use rustix::fs::{FileType, fstat};
+use rustix::io::Errno;
 
 use super::problem::Problem;
-use crate::exchange::{Request, Source};
+use crate::exchange::{Request, Source, is_for_authorizers};
 
 /// A request as the web server gave it.
 #[derive(Debug)]
@@ -28,7 +30,8 @@ enum Body {
 
 impl Cgi {
     /// Reads the environment: all of it is the request, but a HTTP_PROXY, which programs take for
-    /// the setting of that name whereas it comes from the client (CVE-2016-5385).
+    /// the setting of that name whereas it comes from the client (CVE-2016-5385), and what an
+    /// Authorizer is not told.
     pub(super) fn read(
         variables: impl Iterator<Item = (OsString, OsString)>,
     ) -> Result<Cgi, Problem> {
@@ -38,11 +41,12 @@ impl Cgi {
                 .map_err(|_| Problem::Variable(name))?;
         }
         let params = Params::assume_whole(&stream);
-        Ok(Cgi {
-            role: role(&params)?,
-            body: body(&params),
-            params: stream,
-        })
+        let (role, body) = (role(&params)?, body(&params));
+        let params = match role {
+            Role::Authorizer => for_an_authorizer(&params),
+            Role::Responder | Role::Filter => stream,
+        };
+        Ok(Cgi { role, params, body })
     }
 
     /// The request, with its body at `stdin`. What follows the body there is a Filter's data.
@@ -59,6 +63,31 @@ impl Cgi {
         };
         Request::new(self.role, &self.params).stdin(body).data(data)
     }
+
+    /// Reads what is left of the body, `read` bytes of which were read, if standard input is a
+    /// socket. Apache's mod_cgid makes one socket of standard input and output: closed with
+    /// something unread it counts as reset, and the server gives up the response.
+    pub(super) fn drain(&self, stdin: BorrowedFd<'_>, read: u64) {
+        let is_socket = fstat(stdin)
+            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Socket);
+        let mut left = match self.body {
+            Body::Bytes(length) if is_socket => length.saturating_sub(read),
+            Body::ToTheEnd if is_socket => u64::MAX,
+            _ => 0,
+        };
+        let mut piece = [0; 4096];
+        while left > 0 {
+            let most = usize::try_from(left)
+                .unwrap_or(piece.len())
+                .min(piece.len());
+            match rustix::io::read(stdin, &mut piece[..most]) {
+                Ok(0) => return,
+                Ok(count) => left -= count as u64,
+                Err(Errno::INTR) => {}
+                Err(_) => return,
+            }
+        }
+    }
 }
 
 /// The role that FCGI_ROLE names, as web servers set it that know of roles.
@@ -69,6 +98,16 @@ fn role(params: &Params<'_>) -> Result<Role, Problem> {
         Some(b"FILTER") => Ok(Role::Filter),
         Some(other) => Err(Problem::Role(OsStr::from_bytes(other).to_owned())),
     }
+}
+
+/// The variables but for those that an Authorizer is not told.
+fn for_an_authorizer(params: &Params<'_>) -> Vec<u8> {
+    let mut stream = Vec::new();
+    for pair in params.iter().filter(|pair| is_for_authorizers(pair.name)) {
+        // No longer than they were.
+        let _ = params::append(&mut stream, pair.name, pair.value);
+    }
+    stream
 }
 
 /// No length is no body (RFC 3875 §4.2): standard input may be a terminal, or whatever the web
@@ -155,5 +194,23 @@ mod tests {
             .collect();
         let wanted = [("A", "b=c"), ("D", ""), ("HTTP_X", "y")];
         assert_eq!(pairs, wanted.map(|(n, v)| (n.into(), v.into())));
+    }
+
+    #[test]
+    fn what_an_authorizer_is_not_told() {
+        let has = |role: &str, name: &str| {
+            let cgi = read(&[
+                ("CONTENT_LENGTH", "7"),
+                ("SCRIPT_NAME", "/a"),
+                ("PATH_INFO", "/b"),
+                ("FCGI_ROLE", role),
+            ]);
+            Params::assume_whole(&cgi.unwrap().params)
+                .get(name)
+                .is_some()
+        };
+        for name in ["CONTENT_LENGTH", "SCRIPT_NAME", "PATH_INFO"] {
+            assert!(has("RESPONDER", name) && !has("AUTHORIZER", name), "{name}");
+        }
     }
 }

@@ -68,8 +68,10 @@ pub(super) fn open(arguments: &Arguments) -> Result<Stream, Problem> {
             Err(nobody) => nobody,
         };
         match started {
-            Err(error) if !error.is_busy() => return Err(Problem::NotStarted(error)),
-            _ if !pauses.pause() => return Err(unreachable(nobody)),
+            Err(error) if !error.is_busy() || !pauses.pause() => {
+                return Err(Problem::NotStarted(error));
+            }
+            Ok(_) if !pauses.pause() => return Err(unreachable(nobody)),
             _ => {}
         }
     }

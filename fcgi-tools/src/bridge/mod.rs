@@ -33,13 +33,16 @@ use fcgi_core::ProtocolStatus;
 use self::arguments::{Arguments, Form};
 use self::cgi::Cgi;
 use self::problem::Problem;
-use crate::exchange::{Failure, Sink};
+use crate::exchange::{Failure, Progress, Sink};
 
 /// Runs the program with these arguments, the first of which is its name; what it should end with.
 pub fn run<A: Into<OsString>>(arguments: impl IntoIterator<Item = A>) -> ExitCode {
     let arguments = arguments.into_iter().map(Into::into).collect();
     let arguments = match arguments::read(arguments) {
         Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() && env::var_os("GATEWAY_INTERFACE").is_some() => {
+            return ExitCode::from(refuse(error));
+        }
         Err(error) => {
             // Nobody can be told that standard error is closed.
             let _ = error.print();
@@ -74,26 +77,46 @@ fn complain(what: &dyn std::fmt::Display) {
 
 /// Serves one request; the exit status.
 fn bridge(arguments: &Arguments) -> u8 {
-    match serve(arguments) {
-        Ok(status) => exit_status(status),
-        Err((problem, written)) => {
-            complain(&problem);
-            if written == 0 {
-                // If the web server has gone, nobody is left to read it.
-                let _ = io::stdout().write_all(problem.page().as_bytes());
-                let _ = io::stdout().flush();
-            }
-            problem.exit_status()
-        }
-    }
+    let cgi = match Cgi::read(env::vars_os()) {
+        Ok(cgi) => cgi,
+        Err(problem) => return fail(&problem, 0),
+    };
+    let (result, progress) = serve(&cgi, arguments);
+    let status = match result {
+        Ok(app_status) => exit_status(app_status),
+        Err(problem) => fail(&problem, progress.stdout),
+    };
+    cgi.drain(io::stdin().as_fd(), progress.stdin);
+    status
 }
 
-/// The application's exit status; or what went wrong, and how much of a response was written
-/// before.
-fn serve(arguments: &Arguments) -> Result<u32, (Problem, u64)> {
-    let before = |problem| (problem, 0);
-    let cgi = Cgi::read(env::vars_os()).map_err(before)?;
-    let stream = connect::open(arguments).map_err(before)?;
+/// What the web server gets from a program whose arguments are wrong; the exit status.
+fn refuse(error: clap::Error) -> u8 {
+    let status = fail(&Problem::Arguments(error), 0);
+    if let Ok(cgi) = Cgi::read(env::vars_os()) {
+        cgi.drain(io::stdin().as_fd(), 0);
+    }
+    status
+}
+
+/// Tells the log, and the client as well if nothing of a response was written before; the exit
+/// status.
+fn fail(problem: &Problem, written: u64) -> u8 {
+    complain(problem);
+    if written == 0 {
+        // If the web server has gone, nobody is left to read it.
+        let _ = io::stdout().write_all(problem.page().as_bytes());
+        let _ = io::stdout().flush();
+    }
+    problem.exit_status()
+}
+
+/// The application's exit status, or what went wrong; and what has flowed.
+fn serve(cgi: &Cgi, arguments: &Arguments) -> (Result<u32, Problem>, Progress) {
+    let stream = match connect::open(arguments) {
+        Ok(stream) => stream,
+        Err(problem) => return (Err(problem), Progress::default()),
+    };
     let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
     let outcome = cgi.request(stdin.as_fd()).run(
         &stream,
@@ -101,14 +124,14 @@ fn serve(arguments: &Arguments) -> Result<u32, (Problem, u64)> {
         Sink::Descriptor(stderr.as_fd()),
     );
     match outcome {
-        Err(Failure { reason, progress }) => Err((Problem::Failed(reason), progress.stdout)),
-        Ok(outcome) if outcome.protocol_status == ProtocolStatus::REQUEST_COMPLETE => {
-            Ok(outcome.app_status.unwrap_or(0))
+        Err(Failure { reason, progress }) => (Err(Problem::Failed(reason)), progress),
+        Ok(outcome) => {
+            let result = match outcome.protocol_status {
+                ProtocolStatus::REQUEST_COMPLETE => Ok(outcome.app_status.unwrap_or(0)),
+                refused => Err(Problem::Refused(refused)),
+            };
+            (result, outcome.progress)
         }
-        Ok(outcome) => Err((
-            Problem::Refused(outcome.protocol_status),
-            outcome.progress.stdout,
-        )),
     }
 }
 

@@ -16,6 +16,8 @@ use crate::exchange::Reason;
 /// [`page`]: Problem::page
 #[derive(Debug)]
 pub(super) enum Problem {
+    /// The arguments, perhaps those of a command file, are wrong.
+    Arguments(clap::Error),
     /// FCGI_ROLE names none.
     Role(OsString),
     /// A variable is longer than the protocol can say.
@@ -30,7 +32,8 @@ pub(super) enum Problem {
     Failed(Reason),
 }
 
-/// Exit statuses of a bridge that failed, from those of sysexits(3).
+/// Exit statuses of a bridge that failed: clap's, and some of sysexits(3).
+const USAGE: u8 = 2;
 const UNAVAILABLE: u8 = 69;
 const SOFTWARE: u8 = 70;
 const IO_ERROR: u8 = 74;
@@ -39,6 +42,7 @@ const PROTOCOL: u8 = 76;
 impl Problem {
     pub(super) fn exit_status(&self) -> u8 {
         match self {
+            Problem::Arguments(_) => USAGE,
             Problem::Role(_) | Problem::Variable(_) => SOFTWARE,
             Problem::Unreachable(..) | Problem::NotStarted(_) | Problem::Refused(_) => UNAVAILABLE,
             Problem::Failed(Reason::Stdin(_) | Reason::Data(_) | Reason::Stdout(_)) => IO_ERROR,
@@ -57,7 +61,7 @@ impl Problem {
 
     fn told(&self) -> (Status, &'static str) {
         match self {
-            Problem::Role(_) | Problem::Variable(_) => (
+            Problem::Arguments(_) | Problem::Role(_) | Problem::Variable(_) => (
                 Status::INTERNAL_SERVER_ERROR,
                 "The request cannot be passed on to the application.",
             ),
@@ -92,6 +96,7 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Problem::Arguments(error) => f.write_str(&in_one_line(error)),
             Problem::Role(text) => write!(
                 f,
                 "FCGI_ROLE is {text:?} and not RESPONDER, AUTHORIZER or FILTER"
@@ -107,4 +112,12 @@ impl fmt::Display for Problem {
             Problem::Failed(reason) => reason.fmt(f),
         }
     }
+}
+
+/// What is wrong with the arguments, without the hints that follow after an empty line.
+fn in_one_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let lines = text.lines().take_while(|line| !line.is_empty());
+    let line = lines.map(str::trim).collect::<Vec<_>>().join(" ");
+    line.strip_prefix("error: ").unwrap_or(&line).to_owned()
 }

@@ -1,9 +1,10 @@
 //! The supervisor: in the foreground, or in the background for a starter.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,7 +33,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), StartError> {
     let result = supervise(arguments, &starter);
     if let Err(error) = &result {
         let word = match error.kind() {
-            io::ErrorKind::AddrInUse => BUSY,
+            io::ErrorKind::AddrInUse if !is_no_socket(arguments.connect.as_ref()) => BUSY,
             _ => FAILED,
         };
         starter.tell(&format!("{word} {error}"));
@@ -90,9 +91,20 @@ fn listen(address: &Address, arguments: &Arguments) -> io::Result<Listener> {
     Listener::bind(address, &options)
 }
 
+/// Whether something else than a socket lies at the path: nobody will ever listen there.
+fn is_no_socket(address: Option<&Address>) -> bool {
+    let Some(Address::Unix(path)) = address else {
+        return false;
+    };
+    fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.file_type().is_socket())
+}
+
 /// A program without a slash is one of the current directory, as in the kit: PATH is not searched.
 fn in_this_directory(program: &Path) -> PathBuf {
-    Path::new(".").join(program)
+    match program.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new(".").join(program),
+        _ => program.to_owned(),
+    }
 }
 
 /// How the first processes fare: what a starter wants to know.

@@ -1,7 +1,8 @@
 //! `fcgi bench`.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -32,12 +33,17 @@ pub(super) struct Bench {
     ask: Ask,
 
     /// A body of so many bytes
-    #[arg(long, value_name = "BYTES", conflicts_with_all = ["data", "data_file"])]
-    data_size: Option<usize>,
+    #[arg(
+        long,
+        value_name = "BYTES",
+        conflicts_with_all = ["data", "data_file"],
+        value_parser = clap::value_parser!(u32).range(..=MOST_DATA)
+    )]
+    data_size: Option<u32>,
 
     /// How many connections there are at a time
-    #[arg(short, long, value_name = "N", default_value_t = 1)]
-    connections: usize,
+    #[arg(short, long, value_name = "N", default_value = "1")]
+    connections: NonZeroUsize,
 
     /// Take a new connection for each request
     #[arg(long, conflicts_with = "depth")]
@@ -89,6 +95,9 @@ pub(super) struct Bench {
     json: bool,
 }
 
+/// The most of `--data-size`: it is held in memory.
+const MOST_DATA: i64 = 1 << 30;
+
 /// Not an option of the command line, in spite of its type.
 type ExpectedStatus = Option<u16>;
 
@@ -96,7 +105,8 @@ impl Bench {
     pub(super) fn run(self) -> Outcome {
         let plan = self.plan()?;
         let stop = flag_of_signals()?;
-        let report = bench::run(&plan, &stop)?;
+        let named = |error| format!("{}: {error}", plan.address);
+        let report = bench::run(&plan, &stop).map_err(named)?;
         let summary = Summary {
             plan: &plan,
             report: &report,
@@ -118,7 +128,8 @@ impl Bench {
     fn plan(&self) -> Result<Plan, Box<dyn std::error::Error>> {
         let (input, content_type) = self.ask.body()?;
         let body = match (self.data_size, input) {
-            (Some(size), _) => Some(vec![b'x'; size]),
+            // A GiB fits.
+            (Some(size), _) => Some(vec![b'x'; size as usize]),
             (None, Input::Bytes(bytes)) => Some(bytes),
             (None, Input::File(file, length)) => Some(read(file, length)?),
             (None, _) => None,
@@ -136,7 +147,7 @@ impl Bench {
             (None, None) => Body::Any,
         };
         Ok(Plan {
-            connections: self.connections,
+            connections: self.connections.get(),
             keep: !self.no_keep_alive,
             depth: self.depth,
             params: variables.pairs(),
@@ -156,7 +167,6 @@ impl Bench {
 
 /// A file from its beginning.
 fn read(mut file: fs::File, length: u64) -> std::io::Result<Vec<u8>> {
-    use std::io::{Seek, SeekFrom};
     file.seek(SeekFrom::Start(0))?;
     let mut body = Vec::new();
     file.take(length).read_to_end(&mut body)?;

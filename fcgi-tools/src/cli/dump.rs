@@ -9,8 +9,8 @@ use clap::Args;
 use fcgi_listen::Address;
 use fcgi_tools::dump::{self, Contents, Options, Proxy, Style};
 
-use super::Outcome;
 use super::stop::flag_of_signals;
+use super::{Outcome, tell};
 
 #[derive(Args)]
 #[command(
@@ -73,8 +73,12 @@ fn print(file: &Path, style: Style) -> Outcome {
     let printed = if file == Path::new("-") {
         dump::read(io::stdin().lock(), style, io::BufWriter::new(out))
     } else {
-        let file = File::open(file).map_err(|error| format!("{}: {error}", file.display()))?;
-        dump::read(file, style, io::BufWriter::new(out))
+        let named = |error: io::Error| format!("{}: {error}", file.display());
+        let opened = File::open(file).map_err(named)?;
+        if opened.metadata().map_err(named)?.is_dir() {
+            return Err(named(io::ErrorKind::IsADirectory.into()).into());
+        }
+        dump::read(opened, style, io::BufWriter::new(out))
     };
     match printed {
         Ok(Contents {
@@ -93,18 +97,18 @@ fn pass(options: Options) -> Outcome {
     let connect = options.connect.clone();
     let stop = flag_of_signals()?;
     let proxy = Proxy::bind(options)?;
-    eprintln!(
-        "fcgi: listening on {}, passing on to {connect}",
-        proxy.local_address()?
-    );
+    let listen = proxy.local_address()?;
+    tell(&format_args!(
+        "listening on {listen}, passing on to {connect}"
+    ));
     let summary = match proxy.run(io::stdout(), &stop) {
         Ok(summary) => summary,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
         Err(error) => return Err(error.into()),
     };
-    eprintln!(
-        "fcgi: connections: {}, records: {}, bytes: {}, faults: {}",
+    tell(&format_args!(
+        "connections: {}, records: {}, bytes: {}, faults: {}",
         summary.connections, summary.records, summary.bytes, summary.faults
-    );
+    ));
     Ok(ExitCode::SUCCESS)
 }

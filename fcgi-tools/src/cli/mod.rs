@@ -9,12 +9,20 @@ mod request;
 mod serve;
 mod stop;
 
+use std::error::Error;
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use fcgi_tools::request::VariableError;
+use fcgi_tools::serve::SiteError;
 
 /// What a tool ends with: its exit code, or an error to be printed.
-type Outcome = Result<ExitCode, Box<dyn std::error::Error>>;
+type Outcome = Result<ExitCode, Box<dyn Error>>;
+
+/// The exit code for a wrong command line, as clap has it.
+const USAGE: u8 = 2;
 
 /// Tools for FastCGI applications.
 #[derive(Parser)]
@@ -54,13 +62,27 @@ enum Tool {
 }
 
 impl Fcgi {
-    pub(crate) fn run(self) -> Outcome {
-        match self.tool {
+    pub(crate) fn run(self) -> ExitCode {
+        let outcome = match self.tool {
             Tool::Serve(arguments) => arguments.run(),
             Tool::Request(arguments) => arguments.run(),
             Tool::Dump(arguments) => arguments.run(),
             Tool::Bench(arguments) => arguments.run(),
             Tool::Generate(arguments) => arguments.run(),
-        }
+        };
+        outcome.unwrap_or_else(|error| {
+            tell(&error);
+            if error.is::<VariableError>() || error.is::<SiteError>() {
+                USAGE.into()
+            } else {
+                ExitCode::FAILURE
+            }
+        })
     }
+}
+
+/// One line on standard error.
+fn tell(what: &dyn Display) {
+    // Standard error may be closed; the exit code tells of it then.
+    let _ = writeln!(io::stderr(), "fcgi: {what}");
 }

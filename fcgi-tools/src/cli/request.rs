@@ -9,11 +9,10 @@ use clap::{Args, ValueEnum};
 use fcgi_core::Role;
 use fcgi_core::cgi::Head;
 use fcgi_listen::Address;
-use fcgi_tools::request::{self, Receive, RequestError, Response, Shown, Verdict, Whole};
+use fcgi_tools::request::{self, Errors, Receive, RequestError, Response, Shown, Verdict, Whole};
 
-use super::Outcome;
 use super::ask::Ask;
-use super::parse;
+use super::{Outcome, parse, tell};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -59,7 +58,7 @@ pub(super) struct Request {
     #[arg(short, long, conflicts_with_all = ["include", "json"])]
     quiet: bool,
 
-    /// Print the whole answer as a JSON object
+    /// Print the whole answer as a JSON object, with a body of up to 64 MiB
     #[arg(long, conflicts_with = "include")]
     json: bool,
 
@@ -120,7 +119,7 @@ impl Request {
         let written = printed.out.finish();
         let verdict = request.verdict(&outcome);
         if verdict != Verdict::Good {
-            eprintln!("fcgi: {}", complaint(verdict, &outcome));
+            tell(&complaint(verdict, &outcome));
             return Ok(verdict.code().into());
         }
         written?;
@@ -148,7 +147,7 @@ impl Request {
         let values = match request::values(&self.address, self.timeout) {
             Ok(values) => values,
             Err(error) => {
-                eprintln!("fcgi: {error}");
+                tell(&error);
                 return Ok(Verdict::of(&error).code().into());
             }
         };
@@ -171,10 +170,10 @@ impl Request {
 
 /// Prints an object, whatever came.
 fn whole(request: &request::Request) -> Outcome {
-    let (mut answer, mut errors) = (Whole::default(), Vec::new());
+    let (mut answer, mut errors) = (Whole::default(), Errors::default());
     let outcome = request.run(&mut answer, &mut errors);
     let verdict = request.verdict(&outcome);
-    let object = request::json(&outcome, verdict, &answer, &errors);
+    let object = request::json(&outcome, verdict, &answer, &errors.bytes);
     writeln!(io::stdout().lock(), "{}", request::printable(&object))?;
     Ok(verdict.code().into())
 }

@@ -9,7 +9,7 @@ use clap::Args;
 use fcgi_listen::Address;
 use fcgi_tools::serve::{self, Application, Options, Site, SiteError};
 
-use super::Outcome;
+use super::{Outcome, parse};
 
 #[derive(Args)]
 #[command(override_usage = "fcgi serve [OPTIONS] (--connect <ADDR> | -- <COMMAND>...)")]
@@ -43,9 +43,9 @@ pub(super) struct Serve {
     #[arg(long = "param", value_name = "NAME=VALUE")]
     params: Vec<String>,
 
-    /// How long a request may stand still, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    timeout: u32,
+    /// How long a request may stand still, as 10, 500ms or 2m
+    #[arg(long, value_name = "TIME", default_value = "60", value_parser = parse::duration)]
+    timeout: Duration,
 
     /// How many bytes of a body of unknown length to collect; 0 refuses such bodies
     #[arg(long, value_name = "BYTES", default_value_t = 64 << 20)]
@@ -73,7 +73,7 @@ impl Serve {
         serve::run(Options {
             http: self.http,
             site,
-            timeout: Duration::from_secs(self.timeout.max(1).into()),
+            timeout: self.timeout,
             spool_limit: self.spool_limit,
             ..Options::new(application)
         })?;

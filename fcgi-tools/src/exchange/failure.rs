@@ -74,9 +74,9 @@ impl fmt::Display for Reason {
             Reason::Connection(error) => {
                 write!(f, "the connection to the application failed: {error}")
             }
-            Reason::Stdin(error) => write!(f, "standard input cannot be read: {error}"),
+            Reason::Stdin(error) => write!(f, "the body cannot be read: {error}"),
             Reason::Data(error) => write!(f, "the data cannot be read: {error}"),
-            Reason::Stdout(error) => write!(f, "standard output cannot be written: {error}"),
+            Reason::Stdout(error) => write!(f, "the output cannot be passed on: {error}"),
             Reason::Timeout => f.write_str("the request took too long"),
             Reason::Silence => f.write_str("nothing was sent or received for too long"),
             Reason::Send(error) => write!(f, "the request cannot be sent: {error}"),

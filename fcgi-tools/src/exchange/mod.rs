@@ -42,6 +42,14 @@ use fcgi_listen::Stream;
 pub use self::failure::{Failure, Reason};
 use self::relay::Relay;
 
+/// Whether an Authorizer is told a variable (FastCGI §6.3).
+pub(crate) fn is_for_authorizers(name: &[u8]) -> bool {
+    !matches!(
+        name,
+        b"CONTENT_LENGTH" | b"PATH_INFO" | b"PATH_TRANSLATED" | b"SCRIPT_NAME"
+    )
+}
+
 /// One request, and how long it may take.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "a request does nothing until it is run"]

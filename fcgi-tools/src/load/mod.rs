@@ -24,7 +24,7 @@
 //!
 //! # What is measured
 //!
-//! Each connection has [`depth`](Plan::depth) requests on their way all the time: the next one is
+//! Each connection has [`depth`](field@Plan::depth) requests on their way all the time: the next one is
 //! sent when an answer is complete (a closed loop). A latency is the time from the moment a request
 //! was ready to be sent to its END_REQUEST. An application that is slow is therefore asked less
 //! often, and its latencies do not tell what would happen at a given rate.

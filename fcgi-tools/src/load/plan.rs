@@ -25,7 +25,7 @@ pub struct Plan {
     /// The request's parameters, in the order in which they are sent, as names and values; none
     /// unless set. A request with a body should have a CONTENT_LENGTH among them.
     pub params: Vec<(Vec<u8>, Vec<u8>)>,
-    /// What is sent on STDIN; nothing unless set. Held once for each of [`depth`](Plan::depth).
+    /// What is sent on STDIN; nothing unless set. Held once for each of [`depth`](field@Plan::depth).
     pub body: Vec<u8>,
     /// The status that every answer has to have; `None` takes any. 200 unless set.
     pub status: Option<u16>,

@@ -42,8 +42,8 @@ pub fn json(
     })
 }
 
-/// An object as text of several lines in which no character steers a terminal: what could is written
-/// `\uXXXX`, as JSON allows.
+/// An object as text of several lines in which no character steers a terminal: what could is
+/// written `\uXXXX`, as JSON allows.
 #[must_use]
 pub fn printable(object: &Value) -> String {
     let mut text = String::new();

@@ -1,11 +1,11 @@
 //! `fcgi request`: one request to an application, and what came back.
 //!
 //! ```no_run
-//! use fcgi_tools::request::{Request, Variables, Verdict, Whole};
+//! use fcgi_tools::request::{Errors, Request, Variables, Verdict, Whole};
 //!
 //! let variables = Variables::new("GET", "/ping")?;
 //! let request = Request::new("127.0.0.1:9000".parse()?, variables);
-//! let (mut page, mut errors) = (Whole::default(), Vec::new());
+//! let (mut page, mut errors) = (Whole::default(), Errors::default());
 //! let outcome = request.run(&mut page, &mut errors);
 //! assert_eq!(request.verdict(&outcome), Verdict::Good);
 //! assert_eq!(page.body, b"pong");
@@ -14,7 +14,8 @@
 //!
 //! - [`Variables`]: method, path, headers and parameters.
 //! - [`Request`]: those, a body, a role, and what is expected; [`Request::run`] sends it.
-//! - [`Receive`]: takes head and body as they come; [`Whole`] keeps them.
+//! - [`Receive`]: takes head and body as they come; [`Whole`] keeps them, and [`Errors`] what came
+//!   on STDERR.
 //! - [`Verdict`]: whether an application is well, as one of a few numbers.
 //! - [`values()`]: asks an application what it can do (FastCGI §4.1).
 
@@ -39,7 +40,7 @@ use crate::exchange::{self, Failure, Sink};
 
 pub use self::input::Input;
 pub use self::json::{json, printable};
-pub use self::receive::{Receive, Whole};
+pub use self::receive::{Errors, Receive, Whole};
 pub use self::shown::Shown;
 pub use self::values::{Value, values};
 pub use self::variables::{VariableError, Variables, encode};
@@ -95,8 +96,8 @@ pub struct Response {
 pub enum RequestError {
     /// A variable is longer than FastCGI can say (§3.4), or a body cannot be read.
     Local(io::Error),
-    /// The application cannot be connected to.
-    Connect(io::Error),
+    /// The application cannot be connected to, at this address.
+    Connect(Address, io::Error),
     /// The connection did not bring an end of the request.
     Failed(Failure),
     /// The application refused the request (FastCGI §5.5).
@@ -114,7 +115,9 @@ impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RequestError::Local(error) => error.fmt(f),
-            RequestError::Connect(error) => write!(f, "cannot connect: {error}"),
+            RequestError::Connect(address, error) => {
+                write!(f, "cannot connect to {address}: {error}")
+            }
             RequestError::Failed(failure) => failure.fmt(f),
             RequestError::Refused(status) => write!(f, "the request was refused: {status}"),
             RequestError::Head { error, app_status } => {
@@ -131,7 +134,7 @@ impl fmt::Display for RequestError {
 impl std::error::Error for RequestError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            RequestError::Local(error) | RequestError::Connect(error) => Some(error),
+            RequestError::Local(error) | RequestError::Connect(_, error) => Some(error),
             RequestError::Failed(failure) => Some(failure),
             RequestError::Head { error, .. } => Some(error),
             RequestError::Refused(_) => None,
@@ -186,7 +189,7 @@ impl Request {
         let body = self.body.source().map_err(RequestError::Local)?;
         let data = self.data.source().map_err(RequestError::Local)?;
         let stream = Stream::connect(&self.address, Some(self.timeout));
-        let stream = stream.map_err(RequestError::Connect)?;
+        let stream = stream.map_err(|error| RequestError::Connect(self.address.clone(), error))?;
         let left = self.timeout.saturating_sub(started.elapsed());
         let mut stdout = Stdout::new(receive, self.expected_text.as_deref());
         let outcome = exchange::Request::new(self.role, &params)

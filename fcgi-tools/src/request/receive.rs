@@ -21,7 +21,10 @@ pub trait Receive {
     fn body(&mut self, bytes: &[u8]) -> io::Result<()>;
 }
 
-/// Keeps an answer in memory, however long it is.
+/// So much of a body is kept in memory, in bytes.
+const MOST_BODY: usize = 64 << 20;
+
+/// Keeps an answer in memory. A body of more than 64 MiB ends the request.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Whole {
     /// The fields of the head, in order, without `Status`.
@@ -40,7 +43,34 @@ impl Receive for Whole {
     }
 
     fn body(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.body.len() + bytes.len() > MOST_BODY {
+            let why = "the body is longer than 64 MiB";
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+        }
         self.body.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// So much of STDERR is kept in memory, in bytes.
+const MOST_ERRORS: usize = 1 << 20;
+
+/// Keeps what the application writes to its standard error: the first MiB of it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Errors {
+    /// What came.
+    pub bytes: Vec<u8>,
+}
+
+impl Write for Errors {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = MOST_ERRORS - self.bytes.len();
+        self.bytes
+            .extend_from_slice(&bytes[..bytes.len().min(room)]);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

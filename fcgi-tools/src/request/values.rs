@@ -31,7 +31,8 @@ pub type Value = (&'static str, Option<u32>);
 pub fn values(address: &Address, timeout: Duration) -> Result<[Value; 3], RequestError> {
     let timeout = timeout.min(LONGEST);
     let deadline = Instant::now() + timeout;
-    let stream = Stream::connect(address, Some(timeout)).map_err(RequestError::Connect)?;
+    let stream = Stream::connect(address, Some(timeout))
+        .map_err(|error| RequestError::Connect(address.clone(), error))?;
     let failed = |reason| {
         let progress = Progress::default();
         RequestError::Failed(Failure { reason, progress })
@@ -60,6 +61,8 @@ fn ask(mut stream: &Stream, deadline: Instant) -> Result<Values, Reason> {
             .map_err(Reason::Connection)?;
         let length = match stream.read(&mut buffer) {
             Ok(0) => return Err(Reason::ClosedEarly),
+            // What comes all the time need not be an answer.
+            Ok(_) if Instant::now() >= deadline => return Err(Reason::Timeout),
             Ok(length) => length,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use fcgi_core::{Role, params};
 
+use crate::exchange::is_for_authorizers;
 use crate::serve::target::{self, Places, root_bytes};
 
 /// SERVER_SOFTWARE.
@@ -254,15 +255,7 @@ impl Variables {
             pairs.add("HTTP_HOST", "localhost");
         }
         if role == Role::Authorizer {
-            let not_told = [
-                "SCRIPT_NAME",
-                "PATH_INFO",
-                "PATH_TRANSLATED",
-                "CONTENT_LENGTH",
-            ];
-            pairs
-                .0
-                .retain(|(name, _)| !not_told.iter().any(|other| name == other.as_bytes()));
+            pairs.0.retain(|(name, _)| is_for_authorizers(name));
         }
         for (name, value) in &self.params {
             pairs.0.retain(|(other, _)| other != name.as_bytes());

@@ -50,10 +50,10 @@ impl Verdict {
     pub fn of(error: &RequestError) -> Verdict {
         match error {
             RequestError::Local(_) => Verdict::Local,
-            RequestError::Connect(error) if error.kind() == io::ErrorKind::TimedOut => {
+            RequestError::Connect(_, error) if error.kind() == io::ErrorKind::TimedOut => {
                 Verdict::Timeout
             }
-            RequestError::Connect(_) => Verdict::Connect,
+            RequestError::Connect(..) => Verdict::Connect,
             RequestError::Refused(_) => Verdict::Refused,
             RequestError::Head { app_status: 0, .. } => Verdict::Protocol,
             RequestError::Head { .. } => Verdict::AppStatus,

@@ -243,3 +243,20 @@ fn usage() {
     let wanted = format!("cgi-fcgi {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(version.stdout, wanted.as_bytes());
 }
+
+/// A client sees that a CGI program was given wrong arguments; who types them sees more.
+#[test]
+fn wrong_arguments() {
+    let page = "500 Internal Server Error";
+    let place = Place::new();
+    let file = place.write("file", "-bind -conect /a\n");
+    let arguments = ["-f", file.to_str().unwrap()];
+    let ran = run(cgi_fcgi(&arguments).env("GATEWAY_INTERFACE", "CGI/1.1"));
+    assert_error(&ran, 2, page, "unexpected argument '-c' found");
+    let ran = run(cgi_fcgi(&["-connect", "/a"]).env("GATEWAY_INTERFACE", "CGI/1.1"));
+    assert_error(&ran, 2, page, "were not provided: <APP>");
+
+    let ran = run(&mut cgi_fcgi(&["-connect", "/a"]));
+    assert_eq!((ran.status, ran.stdout.len()), (2, 0), "{ran:?}");
+    assert!(ran.stderr.contains("Usage: "), "{}", ran.stderr);
+}

@@ -26,7 +26,7 @@ fn comments_quotes_and_lines() {
             "#!/usr/bin/cgi-fcgi -f\n# The form.\n-bind\n\n  -connect\\\n \\\n{}",
             place.socket()
         ),
-        format!("--bind # a remark\n--connect '{}'\n", place.socket()),
+        format!("--bind # a remark\r\n--connect '{}'\r\n", place.socket()),
     ] {
         let file = place.write("file", &text);
         let ran = answered(&place, &mut cgi_fcgi(&["-f", file.to_str().unwrap()]));
@@ -41,12 +41,15 @@ fn comments_quotes_and_lines() {
 fn a_file_as_a_program() {
     let place = Place::new();
     let program = env!("CARGO_BIN_EXE_cgi-fcgi");
-    let text = format!("#!{program} -f\n-bind -connect {}\n", place.socket());
-    let file = place.write("file.cgi", &text);
-    let mut command = Command::new(file);
-    command.args(["--start", "-connect", "/etc/passwd"]);
-    let ran = answered(&place, &mut command);
-    assert_eq!((ran.status, ran.body()), (5, &b"page"[..]));
+    for end in ["\n", "\r\n"] {
+        let text = format!("#!{program} -f{end}-bind -connect {}{end}", place.socket());
+        let file = place.write("file.cgi", &text);
+        let mut command = Command::new(file);
+        command.args(["--start", "-connect", "/etc/passwd"]);
+        let ran = answered(&place, &mut command);
+        assert_eq!((ran.status, ran.body()), (5, &b"page"[..]), "{end:?}");
+        std::fs::remove_file(place.socket()).unwrap();
+    }
 }
 
 #[test]

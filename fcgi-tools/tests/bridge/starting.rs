@@ -302,3 +302,14 @@ fn supervise_stays_until_it_is_told_to_end() {
         running.log()
     );
 }
+
+/// Nobody waits for somebody to listen at the path of a file.
+#[test]
+fn a_file_in_the_place_of_the_socket() {
+    let place = Place::new();
+    fs::write(place.socket(), "").unwrap();
+    let ran = run(&mut bridge(&place));
+    assert_eq!(ran.status, 69, "{ran:?}");
+    let why = "the path exists and is not a socket";
+    assert!(ran.stderr.contains(why), "{}", ran.stderr);
+}

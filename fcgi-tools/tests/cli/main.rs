@@ -89,6 +89,12 @@ fn what_cannot_be_said() {
         &["bench", "127.0.0.1:9000", "--depth", "65"],
         &["bench", "127.0.0.1:9000", "--depth", "2", "--no-keep-alive"],
         &["bench", "127.0.0.1:9000", "-n", "1", "-t", "1"],
+        &["bench", "127.0.0.1:9000", "-c", "0"],
+        &["serve", "--connect", ":9000", "--timeout", "0"],
+        &["serve", "--connect", ":9000", "--script-name", "x"],
+        &["bench", "127.0.0.1:9000", "--data-size", "1073741825"],
+        &["bench", "127.0.0.1:9000", "-H", "no header"],
+        &["request", "127.0.0.1:9000", "-X", "G T"],
         &["generate", "completions", "tcsh"],
     ] {
         let ran = fcgi_with(b"", arguments);
@@ -101,22 +107,40 @@ fn what_cannot_be_said() {
 }
 
 #[test]
+fn what_cannot_be_asked() {
+    for (arguments, text) in [
+        (&["app"][..], "not a path"),
+        (&["-H", "Proxy: x"], "CVE-2016-5385"),
+        (&["-p", "x"], "NAME=VALUE"),
+    ] {
+        let ran = fcgi_with(b"", &[&["request", "127.0.0.1:9000"], arguments].concat());
+        assert_eq!(ran.code, Some(2), "{arguments:?}: {ran:?}");
+        assert!(ran.stderr.contains(text), "{arguments:?}: {ran:?}");
+    }
+}
+
+/// A standard error that takes nothing does not change the exit code.
+#[test]
+fn nobody_has_to_listen() {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_fcgi"));
+    command.args(["request", "/nowhere/app.sock"]);
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let status = command.stderr(full).status().unwrap();
+    assert_eq!(status.code(), Some(7));
+}
+
+#[test]
 fn what_cannot_be_done() {
     for (arguments, text) in [
-        (&["request", "127.0.0.1:9000", "app"][..], "not a path"),
         (
-            &["request", "127.0.0.1:9000", "-H", "Proxy: x"],
-            "CVE-2016-5385",
-        ),
-        (&["request", "127.0.0.1:9000", "-p", "x"], "NAME=VALUE"),
-        (
-            &["request", "127.0.0.1:9000", "--data-file", "/nowhere"],
+            &["request", "127.0.0.1:9000", "--data-file", "/nowhere"][..],
             "/nowhere: ",
         ),
         (&["dump", "/nowhere"], "/nowhere: "),
+        (&["dump", "/dev"], "/dev: "),
         (
-            &["bench", "127.0.0.1:9000", "-c", "0"],
-            "a run needs a connection",
+            &["bench", "name.invalid:9000", "-n", "1"],
+            "name.invalid:9000: ",
         ),
         (&["generate", "man", "/dev/null/man1"], "/dev/null/man1: "),
     ] {

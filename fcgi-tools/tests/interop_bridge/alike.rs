@@ -5,8 +5,9 @@ use std::process::{Command, Stdio};
 
 use fcgi_tests::pattern;
 
+use crate::c_program::{Program, compile};
 use crate::kit::{Place, Ran, cgi_fcgi, run_with};
-use crate::libfcgi::{AUTHORIZER, ECHO, Program, STATUS, compile};
+use crate::libfcgi::{AUTHORIZER, ECHO, STATUS};
 
 /// Where packages put the kit's program.
 const KIT: &str = "/usr/bin/cgi-fcgi";

@@ -1,13 +1,5 @@
 //! Programs in C on libfcgi.
 
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
-use std::process::Command;
-
-use fcgi_tests::process::Running;
-use tempfile::TempDir;
-
 /// Its variables, then its body.
 pub(crate) const ECHO: &str = r#"
 #include <fcgiapp.h>
@@ -71,41 +63,3 @@ int main(void)
     return 0;
 }
 "#;
-
-/// A compiled program that serves a socket.
-pub(crate) struct Program {
-    _running: Running,
-    directory: TempDir,
-}
-
-impl Program {
-    pub(crate) fn start(source: &str) -> Program {
-        let directory = tempfile::tempdir().unwrap();
-        let mut program = Command::new(compile(&directory, source));
-        let listener = UnixListener::bind(directory.path().join("sock")).unwrap();
-        Program {
-            _running: Running::start(program.stdin(OwnedFd::from(listener))),
-            directory,
-        }
-    }
-
-    pub(crate) fn socket(&self) -> String {
-        let path = self.directory.path().join("sock");
-        path.to_str().unwrap().to_owned()
-    }
-}
-
-pub(crate) fn compile(directory: &TempDir, source: &str) -> PathBuf {
-    let file = directory.path().join("app.c");
-    std::fs::write(&file, source).unwrap();
-    let program = directory.path().join("app");
-    let status = Command::new("cc")
-        .arg(&file)
-        .arg("-o")
-        .arg(&program)
-        .arg("-lfcgi")
-        .status()
-        .expect("a C compiler: install gcc");
-    assert!(status.success(), "install libfcgi-dev");
-    program
-}

@@ -1,16 +1,12 @@
-//! PHP-FPM, which wants every variable whole in one record, and ends its requests without the end of
-//! STDOUT.
+//! PHP-FPM, which wants every variable whole in one record, and ends its requests without the end
+//! of STDOUT.
 
-use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use fcgi_tests::address::Address;
 use fcgi_tests::pattern;
-use fcgi_tests::process::Running;
-use tempfile::TempDir;
 
+use crate::fpm::Fpm;
 use crate::kit::{Ran, cgi_fcgi, run_with};
 
 /// The digest of the body; of all variables; or a head with large fields.
@@ -32,64 +28,23 @@ case 'head':
 }
 "#;
 
-struct Fpm {
-    _running: Running,
-    directory: TempDir,
+/// Leaves the body to the script.
+const SETTINGS: &str = "php_admin_value[enable_post_data_reading] = 0";
+
+fn start() -> Fpm {
+    Fpm::start(&[("page.php", PAGE)], SETTINGS)
 }
 
-impl Fpm {
-    fn start() -> Fpm {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path();
-        fs::write(path.join("page.php"), PAGE).unwrap();
-        // What root starts keeps root's rights only when told (-R below); others ignore the user.
-        let text = format!(
-            "[global]\nerror_log = /dev/stderr\ndaemonize = no\n\
-             [www]\nlisten = {}\npm = static\npm.max_children = 1\nuser = root\ngroup = root\n\
-             php_admin_value[post_max_size] = 64M\n\
-             php_admin_value[enable_post_data_reading] = 0\n",
-            path.join("sock").display()
-        );
-        fs::write(path.join("fpm.conf"), text).unwrap();
-        let mut command = Command::new(program());
-        command
-            .args(["-n", "-F", "-R", "-y"])
-            .arg(path.join("fpm.conf"));
-        let mut running = Running::start(&mut command);
-        running.wait_for(&Address::Unix(path.join("sock")));
-        Fpm {
-            _running: running,
-            directory,
-        }
-    }
-
-    fn request(&self, query: &str, variables: &[(String, String)], body: &[u8]) -> Ran {
-        let path = |name: &str| self.directory.path().join(name).display().to_string();
-        let mut command = cgi_fcgi(&["-bind", "-connect", &path("sock")]);
-        command
-            .env("SCRIPT_FILENAME", path("page.php"))
-            .env("REQUEST_METHOD", "POST")
-            .env("QUERY_STRING", query)
-            .env("CONTENT_TYPE", "application/octet-stream")
-            .env("CONTENT_LENGTH", body.len().to_string())
-            .envs(variables.iter().map(|(name, value)| (name, value)));
-        run_with(&mut command, body)
-    }
-}
-
-/// `php-fpm`, or with a version as Debian names it.
-fn program() -> PathBuf {
-    let places = ["/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin"];
-    let entries = places
-        .iter()
-        .filter_map(|place| fs::read_dir(Path::new(place)).ok());
-    let mut programs = entries.flatten().flatten().map(|entry| entry.path());
-    programs
-        .find(|path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.starts_with("php-fpm")
-        })
-        .expect("install php-fpm")
+fn request(fpm: &Fpm, query: &str, variables: &[(String, String)], body: &[u8]) -> Ran {
+    let mut command = cgi_fcgi(&["-bind", "-connect", &fpm.address()]);
+    command
+        .env("SCRIPT_FILENAME", format!("{}/page.php", fpm.site()))
+        .env("REQUEST_METHOD", "POST")
+        .env("QUERY_STRING", query)
+        .env("CONTENT_TYPE", "application/octet-stream")
+        .env("CONTENT_LENGTH", body.len().to_string())
+        .envs(variables.iter().map(|(name, value)| (name, value)));
+    run_with(&mut command, body)
 }
 
 fn sha256(bytes: &[u8]) -> String {
@@ -105,9 +60,9 @@ fn sha256(bytes: &[u8]) -> String {
 
 #[test]
 fn a_body_of_10_mib() {
-    let fpm = Fpm::start();
+    let fpm = start();
     let body = pattern::bytes(10 << 20);
-    let page = fpm.request("body", &[], &body);
+    let page = request(&fpm, "body", &[], &body);
     assert_eq!((page.status, page.text()), (0, &sha256(&body)[..]));
 }
 
@@ -115,7 +70,7 @@ fn a_body_of_10_mib() {
 /// connection when a record ends inside a variable, as those of the kit's program do every 8 kB.
 #[test]
 fn large_variables() {
-    let fpm = Fpm::start();
+    let fpm = start();
     let lengths = [65_000, 1, 8191, 8192, 8193, 60_000];
     let lengths: Vec<usize> = lengths.into_iter().chain([6000; 120]).collect();
     let letters: Vec<String> = ('a'..='z').map(String::from).collect();
@@ -125,7 +80,7 @@ fn large_variables() {
         .enumerate()
         .map(|(n, &length)| (format!("HTTP_X_{n}"), value(n, length)))
         .collect();
-    let page = fpm.request("variables", &variables, b"");
+    let page = request(&fpm, "variables", &variables, b"");
     assert_eq!(page.status, 0, "{}", page.stderr);
     let lines: Vec<&str> = page.text().lines().collect();
     assert_eq!(lines.len(), lengths.len());
@@ -139,8 +94,8 @@ fn large_variables() {
 
 #[test]
 fn a_large_head() {
-    let fpm = Fpm::start();
-    let page = fpm.request("head", &[], b"");
+    let fpm = start();
+    let page = request(&fpm, "head", &[], b"");
     assert_eq!((page.status, page.text()), (0, "page"));
     assert!(page.stdout.len() > 40 * 6000);
     assert!(page.stderr.contains("told"), "{}", page.stderr);
@@ -148,9 +103,9 @@ fn a_large_head() {
 
 #[test]
 fn a_missing_script() {
-    let fpm = Fpm::start();
+    let fpm = start();
     let script = ("SCRIPT_FILENAME".to_owned(), "/no/such.php".to_owned());
-    let page = fpm.request("", &[script], b"");
+    let page = request(&fpm, "", &[script], b"");
     assert!(
         page.stdout.starts_with(b"Status: 404 Not Found\r\n"),
         "{page:?}"

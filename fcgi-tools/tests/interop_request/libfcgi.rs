@@ -1,11 +1,6 @@
 //! A C program on libfcgi, which answers FCGI_GET_VALUES only when nothing more can come.
 
-use std::fs;
-use std::process::{Command, Stdio};
-
-use fcgi_tests::process::Running;
-use std::os::unix::net::UnixListener;
-
+use crate::c_program::Program;
 use crate::tool::fcgi;
 
 const SOURCE: &str = r#"
@@ -30,24 +25,8 @@ int main(void)
 
 #[test]
 fn a_c_program() {
-    let directory = tempfile::tempdir().unwrap();
-    let source = directory.path().join("app.c");
-    let program = directory.path().join("app");
-    fs::write(&source, SOURCE).unwrap();
-    let status = Command::new("cc")
-        .arg(&source)
-        .arg("-o")
-        .arg(&program)
-        .arg("-lfcgi")
-        .status()
-        .expect("a C compiler: install gcc");
-    assert!(status.success(), "install libfcgi-dev");
-    let path = directory.path().join("app.sock");
-    let listener = UnixListener::bind(&path).unwrap();
-    let mut command = Command::new(program);
-    command.stdin(Stdio::from(std::os::fd::OwnedFd::from(listener)));
-    let _running = Running::start(&mut command);
-    let address = path.to_str().unwrap();
+    let program = Program::start(SOURCE);
+    let address = &program.socket();
 
     let ran = fcgi(["request", address, "/a?b"]);
     assert_eq!(

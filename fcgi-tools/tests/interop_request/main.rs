@@ -6,10 +6,15 @@
 #[path = "../cli/tool.rs"]
 mod tool;
 
+#[path = "../common/c_program.rs"]
+mod c_program;
+
+#[path = "../common/fpm.rs"]
+mod fpm;
+
 #[path = "../dump/proxied.rs"]
 mod proxied;
 
-mod fpm;
 mod libfcgi;
 
 use fcgi_core::Role;
@@ -21,9 +26,33 @@ use fpm::Fpm;
 use proxied::Proxied;
 use tool::{fcgi, fcgi_with};
 
+const PAGE: &str = r#"<?php
+if ($_SERVER['QUERY_STRING'] === 'down') {
+    http_response_code(503);
+    exit;
+}
+header('Content-Type: text/plain');
+header('X-Script: ' . $_SERVER['SCRIPT_FILENAME']);
+echo $_SERVER['REQUEST_METHOD'], ' ', ($_SERVER['PATH_INFO'] ?? '') ?: '-', ' ';
+echo $_POST['text'] ?? '-', "\n";
+error_log("for " . $_SERVER['REQUEST_URI']);
+"#;
+
+const ECHO: &str = r#"<?php
+header('Content-Type: application/octet-stream');
+readfile('php://input');
+"#;
+
+/// With pages that tell of itself.
+const SETTINGS: &str = "ping.path = /ping\nping.response = alive\npm.status_path = /status";
+
+fn php() -> Fpm {
+    Fpm::start(&[("page.php", PAGE), ("echo.php", ECHO)], SETTINGS)
+}
+
 #[test]
 fn ping_and_status() {
-    let fpm = Fpm::start();
+    let fpm = php();
     let address = fpm.address();
     let ran = fcgi(["request", &address, "/ping"]);
     assert_eq!((ran.code, ran.text()), (Some(0), "alive"), "{ran:?}");
@@ -46,7 +75,7 @@ fn ping_and_status() {
 
 #[test]
 fn a_script() {
-    let fpm = Fpm::start();
+    let fpm = php();
     let (address, site) = (fpm.address(), fpm.site());
     let ran = fcgi([
         "request",
@@ -108,7 +137,7 @@ fn a_script() {
 
 #[test]
 fn ten_mebibytes_there_and_back() {
-    let fpm = Fpm::start();
+    let fpm = php();
     let body = fcgi_tests::pattern::bytes(10 << 20);
     let ran = fcgi_with(
         &body,
@@ -128,7 +157,7 @@ fn ten_mebibytes_there_and_back() {
 
 #[test]
 fn values_of_php() {
-    let fpm = Fpm::start();
+    let fpm = php();
     let values = fcgi(["request", &fpm.address(), "--values", "--json"]);
     assert_eq!(values.code, Some(0), "{values:?}");
     assert_eq!(values.json()["FCGI_MPXS_CONNS"], 0);
@@ -136,7 +165,7 @@ fn values_of_php() {
 
 #[test]
 fn bench_of_php() {
-    let fpm = Fpm::start();
+    let fpm = php();
     let ran = fcgi([
         "bench",
         &fpm.address(),
@@ -207,7 +236,7 @@ fn dump_between_nginx_and_our_application() {
 /// PHP closes without the ends that the specification wants; nginx and PHP go on as without us.
 #[test]
 fn dump_between_nginx_and_php() {
-    let fpm = Fpm::start();
+    let fpm = php();
     let proxied = Proxied::before(&fpm.address(), Style::new(), None);
     let script = format!("{}/page.php", fpm.site());
     let nginx = Nginx::before(proxied.address().clone())

@@ -1,13 +1,14 @@
 //! The exit codes, each with the application that deserves it.
 
 use fcgi_tests::hand::{
-    GET_VALUES, OVERLOADED, REQUEST_COMPLETE, STDIN, STDOUT, end_of, end_request,
+    GET_VALUES, OVERLOADED, REQUEST_COMPLETE, STDERR, STDIN, STDOUT, end_of, end_request,
     get_values_result, read_record, record, stream, unknown_type,
 };
+use serde_json::Value;
 use std::io::Write;
 
 use crate::peer::Peer;
-use crate::tool::fcgi_with;
+use crate::tool::{fcgi, fcgi_with};
 
 const PAGE: &[u8] = b"Content-Type: text/plain\r\n\r\nthe page";
 
@@ -138,7 +139,7 @@ fn protocol() {
 fn connect() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("none.sock");
-    check_at(path.to_str().unwrap(), &[], 7, "cannot connect");
+    check_at(path.to_str().unwrap(), &[], 7, "cannot connect to unix:");
 }
 
 #[test]
@@ -150,6 +151,28 @@ fn timeout() {
         &["request", &peer.address(), "--values", "-t", "100ms"],
     );
     assert_eq!(ran.code, Some(8), "{ran:?}");
+}
+
+/// Sends a record again and again until the other side has gone.
+fn flooding(records: Vec<u8>) -> Peer {
+    Peer::start(move |mut stream| while stream.write_all(&records).is_ok() {})
+}
+
+/// An application that never stops is given up all the same, and fills no memory.
+#[test]
+fn floods() {
+    let errors = flooding(stream(STDERR, 1, &[b'e'; 50_000]));
+    for option in ["--json", "--values"] {
+        let ran = fcgi(["request", &errors.address(), "-t", "300ms", option]);
+        assert_eq!(ran.code, Some(8), "{option}: {}", ran.stderr);
+        assert!(ran.stdout.len() < 2 << 20, "{} bytes", ran.stdout.len());
+    }
+    let body = flooding(stream(STDOUT, 1, &[PAGE, &[b'b'; 50_000]].concat()));
+    let ran = fcgi(["request", &body.address(), "--json"]);
+    let json = ran.json();
+    assert_eq!((ran.code, &json["status"]), (Some(1), &Value::Null));
+    let error = json["error"].as_str().unwrap();
+    assert!(error.ends_with("the body is longer than 64 MiB"), "{error}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! PHP-FPM with its ping and status pages, configured in a temporary directory.
+//! A PHP-FPM configured in a temporary directory, for tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,65 +8,47 @@ use fcgi_tests::address::Address;
 use fcgi_tests::process::Running;
 use tempfile::TempDir;
 
-const PAGE: &str = r#"<?php
-if ($_SERVER['QUERY_STRING'] === 'down') {
-    http_response_code(503);
-    exit;
-}
-header('Content-Type: text/plain');
-header('X-Script: ' . $_SERVER['SCRIPT_FILENAME']);
-echo $_SERVER['REQUEST_METHOD'], ' ', ($_SERVER['PATH_INFO'] ?? '') ?: '-', ' ';
-echo $_POST['text'] ?? '-', "\n";
-error_log("for " . $_SERVER['REQUEST_URI']);
-"#;
-
-const ECHO: &str = r#"<?php
-header('Content-Type: application/octet-stream');
-readfile('php://input');
-"#;
-
 /// A running PHP-FPM of two processes.
 pub(crate) struct Fpm {
     _running: Running,
-    socket: PathBuf,
     directory: TempDir,
 }
 
 impl Fpm {
-    pub(crate) fn start() -> Fpm {
+    /// Serves a site of these scripts, given as names and texts; `settings` are further lines of
+    /// the pool's configuration.
+    pub(crate) fn start(scripts: &[(&str, &str)], settings: &str) -> Fpm {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path();
-        let (socket, site) = (path.join("fpm.sock"), path.join("site"));
+        let (socket, site) = (directory.path().join("sock"), directory.path().join("site"));
         fs::create_dir(&site).unwrap();
-        fs::write(site.join("page.php"), PAGE).unwrap();
-        fs::write(site.join("echo.php"), ECHO).unwrap();
-        let configuration = path.join("fpm.conf");
+        for (name, text) in scripts {
+            fs::write(site.join(name), text).unwrap();
+        }
+        let configuration = directory.path().join("fpm.conf");
         let text = format!(
             "[global]\nerror_log = /dev/stderr\ndaemonize = no\n\
              [www]\nlisten = {}\npm = static\npm.max_children = 2\n\
-             ping.path = /ping\nping.response = alive\npm.status_path = /status\n\
-             php_admin_value[post_max_size] = 64M\n\
-             user = root\ngroup = root\n",
+             php_admin_value[post_max_size] = 64M\nuser = root\ngroup = root\n{settings}\n",
             socket.display()
         );
         fs::write(&configuration, text).unwrap();
         let mut command = Command::new(program());
-        // What root starts keeps root's rights only when told; others ignore the user.
+        // What root starts keeps root's rights only when told (-R); others ignore the user.
         command.args(["-n", "-F", "-R", "-y"]).arg(&configuration);
         let mut running = Running::start(&mut command);
-        running.wait_for(&Address::Unix(socket.clone()));
+        running.wait_for(&Address::Unix(socket));
         Fpm {
             _running: running,
-            socket,
             directory,
         }
     }
 
+    /// The path of its socket.
     pub(crate) fn address(&self) -> String {
-        self.socket.display().to_string()
+        self.directory.path().join("sock").display().to_string()
     }
 
-    /// The directory of the site.
+    /// The directory of the scripts.
     pub(crate) fn site(&self) -> String {
         self.directory.path().join("site").display().to_string()
     }
