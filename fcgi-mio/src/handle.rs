@@ -1,7 +1,13 @@
 //! What any thread may do to loops as a whole.
 
+use std::io;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
 
 use crate::counters::Counters;
 use crate::deferred::Shared;
@@ -35,6 +41,30 @@ impl Handle {
         for shared in &self.loops {
             shared.stop(until);
         }
+    }
+
+    /// Heeds the signals by which FastCGI processes are stopped (§7), in a thread of its own: at
+    /// SIGTERM, SIGINT or SIGUSR1 a [stop](Handle::stop) of so much patience begins, at a second one
+    /// it ends, and from the third on they do what they do by themselves.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no thread, or does not take the handlers.
+    pub fn stop_on_signals(&self, patience: Duration) -> io::Result<()> {
+        let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR1])?;
+        let handle = self.clone();
+        let watch = move || {
+            let mut patience = [patience, Duration::ZERO].into_iter();
+            for signal in signals.forever() {
+                match patience.next() {
+                    Some(patience) => handle.stop(patience),
+                    // Whatever it is that still runs, it is to end now.
+                    None => drop(emulate_default_handler(signal)),
+                }
+            }
+        };
+        let name = String::from("fastcgi signals");
+        thread::Builder::new().name(name).spawn(watch).map(drop)
     }
 
     /// What the loops have done so far, all together.

@@ -132,7 +132,7 @@ impl Server {
     }
 
     /// Calls `handler` for each whole request, until the server is stopped through its
-    /// [`handle`](Server::handle).
+    /// [`handle`](Server::handle), or by a [signal](Handle::stop_on_signals) if it heeds any.
     ///
     /// # Errors
     ///

@@ -26,12 +26,16 @@ const LARGE: usize = 8 << 20;
 /// The longest body that is held in memory.
 const BODY_MAX: usize = 16 << 20;
 
+/// How long requests may go on after a signal.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 fn main() -> io::Result<ExitCode> {
     let mut arguments = env::args().skip(1);
     let frontend = arguments.next().unwrap_or_else(|| "std".to_owned());
     let address = arguments.next();
     if frontend == "mio" {
         let server = fcgi_mio::Server::inherited_or_bind(&address.unwrap_or_default())?;
+        server.handle().stop_on_signals(PATIENCE)?;
         let settings = Settings::new().max_body(BODY_MAX);
         let served = server
             .settings(settings)
@@ -42,7 +46,7 @@ fn main() -> io::Result<ExitCode> {
         Some(address) => fcgi_std::Server::bind(&address)?,
         None => fcgi_std::Server::inherited_or_cgi()?,
     };
-    server.stop_on_signals(Duration::from_secs(10)).run(answer)
+    server.stop_on_signals(PATIENCE).run(answer)
 }
 
 /// What both frontends can do with a request.

@@ -8,7 +8,12 @@ use crate::site::{Frontend, Site};
 
 #[test]
 fn they_end_in_good_order_with_apache() {
-    let mut site = Site::fcgid(Frontend::Std);
+    for frontend in [Frontend::Std, Frontend::Mio] {
+        they_end(Site::fcgid(frontend));
+    }
+}
+
+fn they_end(mut site: Site) {
     let shared = &site;
     thread::scope(|scope| {
         for _ in 0..3 {
