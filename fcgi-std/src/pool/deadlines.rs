@@ -58,7 +58,7 @@ impl Pool {
         self.stop_begun.notify_all();
         table.sweep_by(until);
         self.set_accepting(&mut table, Accepting::Off);
-        let grace = Instant::now() + GRACE;
+        let grace = *table.grace_until.get_or_insert(Instant::now() + GRACE);
         let mut has_resting = false;
         for (_, slot) in &mut table.slots {
             if let Some((until, Waiting::Idle)) = &mut slot.parked {
@@ -66,11 +66,7 @@ impl Pool {
                 has_resting = true;
             }
         }
-        let promised_until = *table.promised_until.get_or_insert(grace);
-        if table.promises > 0 {
-            table.sweep_by(promised_until);
-        }
-        if has_resting {
+        if has_resting || table.promises > 0 {
             table.sweep_by(grace);
         }
         self.finish_if_empty(&mut table);
@@ -122,7 +118,7 @@ impl Table {
             Accepting::Paused(until) => Some(until),
             _ => None,
         };
-        let promised = self.promised_until.filter(|_| self.promises > 0);
+        let promised = self.grace_until.filter(|_| self.promises > 0);
         let ends = self.stop_until.into_iter().chain(promised);
         let earliest = parked.chain(paused).chain(ends).min();
         self.next_sweep = earliest.map(|at| at.max(now + SWEEP_EVERY));

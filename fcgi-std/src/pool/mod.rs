@@ -52,8 +52,8 @@ struct Table {
     backoff: Backoff,
     /// Set by a graceful stop: when it is over at the latest.
     stop_until: Option<Instant>,
-    /// So long a stop waits for promises.
-    promised_until: Option<Instant>,
+    /// In a stop: so long it waits for promises, and for requests on connections that rest.
+    grace_until: Option<Instant>,
     finished: bool,
 }
 
@@ -132,7 +132,7 @@ impl Pool {
                 accepting: Accepting::On,
                 backoff: Backoff::new(),
                 stop_until: None,
-                promised_until: None,
+                grace_until: None,
                 finished: false,
             }),
             stop_begun: Condvar::new(),
@@ -291,8 +291,9 @@ impl Pool {
         let must_wake = {
             let mut table = self.table();
             let is_stopping = table.stop_until.is_some();
-            if is_stopping && waiting == Waiting::Idle {
-                until = until.min(Instant::now() + GRACE);
+            if waiting == Waiting::Idle {
+                // From the beginning of the stop: questions (§4.1) must not make it longer.
+                until = table.grace_until.map_or(until, |grace| until.min(grace));
             }
             let must_wake = table.next_sweep.is_none() || is_stopping;
             table.sweep_by(until);
@@ -348,7 +349,7 @@ impl Pool {
     /// Ends a stop when there is nothing left to serve.
     fn finish_if_empty(&self, table: &mut Table) {
         let is_late = |until: Instant| until <= Instant::now();
-        let promised = table.promises > 0 && !table.promised_until.is_some_and(is_late);
+        let promised = table.promises > 0 && !table.grace_until.is_some_and(is_late);
         if table.stop_until.is_some() && table.slots.is_empty() && !promised {
             self.finish(table);
         }

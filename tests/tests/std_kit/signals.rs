@@ -1,5 +1,6 @@
 //! Signals and retirement (§7): how an application ends.
 
+use std::io::Read;
 use std::os::unix::process::ExitStatusExt;
 
 use rustix::process::Signal;
@@ -211,6 +212,27 @@ fn a_connection_that_stays_silent_does_not_hold_the_stop_up() {
         silent.sync();
         app.child.signal(Signal::TERM);
         silent.expect_end();
+        app.wait_for_log("over\n");
+    }
+}
+
+/// Nor does one that asks again and again what the application can do (§4.1).
+#[test]
+fn questions_do_not_hold_the_stop_up() {
+    for mode in ["linger", "stdio-linger"] {
+        let mut app = app(mode);
+        let mut asking = app.connect();
+        asking.sync();
+        app.child.signal(Signal::TERM);
+        eventually(
+            || {
+                let question = get_values(&["FCGI_MPXS_CONNS"]);
+                let asked = asking.connection.write_all(&question);
+                let answered = asked.and_then(|()| asking.connection.read(&mut [0; 64]));
+                !matches!(answered, Ok(1..))
+            },
+            || "the connection is still open".to_owned(),
+        );
         app.wait_for_log("over\n");
     }
 }
