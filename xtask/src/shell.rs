@@ -55,7 +55,10 @@ pub(crate) fn command<S: AsRef<OsStr>>(
 /// The cargo that runs us, with `arguments` that are parted by spaces.
 pub(crate) fn cargo(arguments: &str) -> Command {
     let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    command(&cargo, arguments.split_whitespace())
+    let mut command = command(&cargo, arguments.split_whitespace());
+    // What is built once needs no pieces for the next time; they take more disk than the rest.
+    command.env("CARGO_INCREMENTAL", "0");
+    command
 }
 
 /// Shows and runs `command`; its output goes where ours goes.

@@ -60,5 +60,7 @@ pub(crate) fn docs() -> Result {
 
 /// Every library, program and example.
 pub(crate) fn build() -> Result {
-    run(&mut cargo("build --workspace --bins --lib --examples"))
+    run(&mut cargo(
+        "build --workspace --all-features --bins --lib --examples",
+    ))
 }
