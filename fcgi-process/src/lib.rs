@@ -47,6 +47,13 @@
 //! The supervisor holds the socket open but never accepts: a connection that comes while no child
 //! is ready waits in the socket's backlog, so ends, restarts and replacements lose none.
 //!
+//! ## What a child is told
+//!
+//! By its environment: `FCGI_SUPERVISOR_PID`, for [`is_supervised`]; `FCGI_LISTENER_NONBLOCKING=1`,
+//! that all who share the socket run this program, so that it may make the socket non-blocking if
+//! it copes with that; and `FCGI_MAX_REQUESTS` where there is a
+//! [maximum](Supervisor::max_requests). Applications on `fcgi-std` heed the last two.
+//!
 //! ## When a child ends
 //!
 //! | status | lived | next start |

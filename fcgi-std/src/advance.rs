@@ -85,8 +85,8 @@ impl State {
         if self.is_broken() {
             return Ok(Step::Close);
         }
+        self.heed_stop(context);
         for _ in 0..READS_PER_TURN {
-            self.heed_stop(context);
             if let Some(ready) = self.take_in(context)? {
                 return Ok(Step::Run(ready));
             }

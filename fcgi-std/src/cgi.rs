@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use fcgi_core::Refusal;
-use fcgi_core::cgi::{Status, error_response};
+use fcgi_core::cgi::{Status, error_response, exit_status};
 use fcgi_core::params::append;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -31,7 +31,7 @@ pub(crate) struct Process {
     stdin: Mutex<Body>,
     /// `None` once the response has ended.
     stdout: Mutex<Option<File>>,
-    exit_status: AtomicU32,
+    app_status: AtomicU32,
     begun: AtomicBool,
 }
 
@@ -57,7 +57,7 @@ impl Process {
             context: Context::new(rules, report),
             stdin: Mutex::new(Cursor::default().chain(stdin)),
             stdout: Mutex::new(Some(stdout)),
-            exit_status: AtomicU32::new(0),
+            app_status: AtomicU32::new(0),
             begun: AtomicBool::new(false),
         }))
     }
@@ -133,12 +133,9 @@ impl Process {
         &self.context.rules
     }
 
-    /// What the process should exit with. Of a status exit(2) passes on the low 8 bits; one that
-    /// would become 0 by that becomes 255.
+    /// What the process should exit with.
     pub(crate) fn exit_code(&self) -> ExitCode {
-        let status = self.exit_status.load(Ordering::Relaxed);
-        let [.., low] = status.to_be_bytes();
-        ExitCode::from(if status != 0 && low == 0 { 255 } else { low })
+        ExitCode::from(exit_status(self.app_status.load(Ordering::Relaxed)))
     }
 
     pub(crate) fn read(
@@ -189,7 +186,7 @@ impl Process {
     }
 
     pub(crate) fn finish(&self, stdout: &[u8], app_status: u32) -> io::Result<()> {
-        self.exit_status.store(app_status, Ordering::Relaxed);
+        self.app_status.store(app_status, Ordering::Relaxed);
         let written = self.write(OutputStream::Stdout, stdout);
         // The web server sees the end, even if the program goes on to work.
         self.stdout().take();

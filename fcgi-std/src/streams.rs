@@ -183,7 +183,6 @@ pub struct Stdout {
     stage: Stage,
     buffer: Vec<u8>,
     is_head_request: bool,
-    has_status: bool,
     /// Whether this is an Authorizer's denial: status 200 would grant access.
     denies: bool,
     /// Bytes of the body so far.
@@ -218,7 +217,6 @@ impl Stdout {
             stage: Stage::Head,
             buffer: Vec::with_capacity(USUAL_ANSWER),
             is_head_request,
-            has_status: false,
             denies: false,
             written: 0,
             sent: false,
@@ -235,7 +233,6 @@ impl Stdout {
         let head = self.head()?;
         let status = Status::new(code).filter(|status| !status.is_informational());
         head.set_status(status.ok_or_else(|| invalid("a final status is 200 to 999"))?);
-        self.has_status = true;
         Ok(())
     }
 
@@ -271,11 +268,7 @@ impl Stdout {
 
     /// Whether nothing was said of the response yet.
     pub(crate) fn is_blank(&self) -> bool {
-        self.stage == Stage::Head
-            && !self.has_status
-            && self.head.status() == Status::OK
-            && self.head.content_length().is_none()
-            && self.head.fields().next().is_none()
+        self.stage == Stage::Head && self.head.is_empty()
     }
 
     /// The head, while it can be changed.

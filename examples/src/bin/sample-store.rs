@@ -117,10 +117,7 @@ fn main() -> io::Result<ExitCode> {
         .next()
         .unwrap_or_else(|| "/tmp/sample-store.log".to_owned());
     let store = Mutex::new(Store::open(path.into())?);
-    let server = match arguments.next() {
-        Some(address) => Server::bind(&address)?,
-        None => Server::inherited_or_cgi()?,
-    };
+    let server = Server::detect(arguments.next().as_deref())?;
     server
         .workers(4, 4)
         .stop_on_signals(PATIENCE)

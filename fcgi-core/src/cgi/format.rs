@@ -107,6 +107,17 @@ impl<S: Storage> ResponseHead<S> {
         self.facts = Facts::default();
     }
 
+    /// Whether nothing was set, or all of it was removed again.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Facts {
+            status,
+            content_length,
+            ..
+        } = &self.facts;
+        status.is_none() && content_length.is_none() && self.lines().is_empty()
+    }
+
     /// The storage, with unspecified contents: its capacity may be of interest.
     pub fn storage(&self) -> &S {
         &self.store

@@ -54,6 +54,7 @@
 
 mod edit;
 mod error;
+mod exit;
 mod field;
 mod format;
 mod head;
@@ -64,6 +65,7 @@ mod status;
 mod uri;
 
 pub use error::{HeadError, ParseError};
+pub use exit::exit_status;
 pub use field::Fields;
 pub use format::ResponseHead;
 pub use head::{Head, Kind};

@@ -38,7 +38,7 @@ pub(crate) struct Pool {
     /// Whether the next turn belongs to `ready`, if there is any.
     ready_turn: AtomicBool,
     waiting: AtomicUsize,
-    /// How many requests have begun.
+    /// How many requests have begun; counted only where that many make the process retire.
     begun: AtomicU64,
 }
 
@@ -242,14 +242,11 @@ impl Pool {
     }
 
     fn request(self: &Arc<Pool>, session: Arc<Session>, ready: Ready) -> Request {
-        let begun = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
-        if self
-            .context
-            .rules
-            .retire_after
-            .is_some_and(|most| begun == most.get())
-        {
-            self.stop(Instant::now() + FOREVER);
+        if let Some(most) = self.context.rules.retire_after {
+            let begun = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
+            if begun == most.get() {
+                self.stop(Instant::now() + FOREVER);
+            }
         }
         Request::of_session(session, Arc::clone(self), ready)
     }

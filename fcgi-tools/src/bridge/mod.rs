@@ -29,6 +29,7 @@ use std::process::ExitCode;
 
 use clap::CommandFactory;
 use fcgi_core::ProtocolStatus;
+use fcgi_core::cgi::exit_status;
 
 use self::arguments::{Arguments, Form};
 use self::cgi::Cgi;
@@ -135,34 +136,9 @@ fn serve(cgi: &Cgi, arguments: &Arguments) -> (Result<u32, Problem>, Progress) {
     }
 }
 
-/// The low 8 bits, as exit(2) takes them; but what was no success does not become one.
-fn exit_status(app_status: u32) -> u8 {
-    let [_, _, _, low] = app_status.to_be_bytes();
-    if app_status != 0 && low == 0 {
-        255
-    } else {
-        low
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn exit_statuses() {
-        for (app_status, wanted) in [
-            (0, 0),
-            (1, 1),
-            (255, 255),
-            (256, 255),
-            (257, 1),
-            (0xFF00_0000, 255),
-            (u32::MAX, 255),
-        ] {
-            assert_eq!(exit_status(app_status), wanted, "{app_status}");
-        }
-    }
 
     #[test]
     fn the_definition_is_sound() {

@@ -3,6 +3,8 @@
 //! They need the Debian packages `php-fpm`, `libfcgi-dev` and a C compiler, and fail where those
 //! are missing.
 
+#[path = "../common/fpm.rs"]
+mod fpm;
 #[path = "../common/gateway.rs"]
 mod gateway;
 

@@ -1,17 +1,12 @@
-//! PHP-FPM, with a configuration of its own in a temporary directory.
+//! PHP-FPM behind the gateway.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread;
 
-use fcgi_tests::address::Address;
 use fcgi_tests::http::Request;
 use fcgi_tests::pattern::Check;
-use fcgi_tests::process::Running;
 use fcgi_tools::serve::{Application, Options, Site};
-use tempfile::TempDir;
 
+use crate::fpm::Fpm;
 use crate::gateway::Gateway;
 
 const PAGE: &str = r#"<?php
@@ -32,77 +27,26 @@ header('Content-Type: application/octet-stream');
 readfile('php://input');
 "#;
 
-/// A running PHP-FPM of two processes. Dropping it stops it: drop the gateway before.
-struct Fpm {
-    _running: Running,
-    socket: PathBuf,
-    directory: TempDir,
+/// Drop the gateway before.
+fn start() -> Fpm {
+    Fpm::start(&[("index.php", PAGE), ("echo.php", ECHO)], "")
 }
 
-impl Fpm {
-    fn start() -> Fpm {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path();
-        let (socket, site) = (path.join("fpm.sock"), path.join("site"));
-        fs::create_dir(&site).unwrap();
-        fs::write(site.join("index.php"), PAGE).unwrap();
-        fs::write(site.join("echo.php"), ECHO).unwrap();
-        let configuration = path.join("fpm.conf");
-        let text = format!(
-            "[global]\nerror_log = /dev/stderr\ndaemonize = no\n\
-             [www]\nlisten = {}\npm = static\npm.max_children = 2\n\
-             php_admin_value[post_max_size] = 64M\n",
-            socket.display()
-        );
-        // What root starts keeps root's rights only when told (-R below); others ignore this.
-        let text = format!("{text}user = root\ngroup = root\n");
-        fs::write(&configuration, text).unwrap();
-        let mut command = Command::new(program());
-        command.args(["-n", "-F", "-R", "-y"]).arg(&configuration);
-        let mut running = Running::start(&mut command);
-        running.wait_for(&Address::Unix(socket.clone()));
-        Fpm {
-            _running: running,
-            socket,
-            directory,
-        }
-    }
-
-    fn gateway(&self) -> Gateway {
-        let site = Site::default().document_root(self.site()).unwrap();
-        let address = fcgi_listen::Address::Unix(self.socket.clone());
-        Gateway::start(Application::Connect(address), |options| Options {
-            site,
-            ..options
-        })
-    }
-
-    fn site(&self) -> PathBuf {
-        self.directory.path().join("site")
-    }
-}
-
-/// `php-fpm`, or with a version as Debian names it.
-fn program() -> PathBuf {
-    let places = ["/usr/sbin", "/usr/local/sbin", "/usr/bin", "/usr/local/bin"];
-    let entries = places
-        .iter()
-        .filter_map(|place| fs::read_dir(Path::new(place)).ok());
-    let mut programs = entries.flatten().flatten().map(|entry| entry.path());
-    programs
-        .find(|path| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            name.starts_with("php-fpm")
-        })
-        .expect("install php-fpm")
+fn gateway(fpm: &Fpm) -> Gateway {
+    let site = Site::default().document_root(fpm.site()).unwrap();
+    let address = fpm.address().parse().unwrap();
+    Gateway::start(Application::Connect(address), |options| Options {
+        site,
+        ..options
+    })
 }
 
 #[test]
 fn a_page() {
-    let fpm = Fpm::start();
-    let gateway = fpm.gateway();
+    let fpm = start();
+    let gateway = gateway(&fpm);
     let mut client = gateway.client();
-    let root = fpm.site().display().to_string();
+    let root = fpm.site();
     for (target, path_info, this) in [
         ("/", "none", "/index.php"),
         ("/index.php/a%20b?c=d", "/a b", "/index.php/a b"),
@@ -134,8 +78,8 @@ fn a_page() {
 
 #[test]
 fn a_form() {
-    let fpm = Fpm::start();
-    let gateway = fpm.gateway();
+    let fpm = start();
+    let gateway = gateway(&fpm);
     let request = || {
         Request::post("/", "text=Gr%C3%BC%C3%9Fe")
             .header("Content-Type", "application/x-www-form-urlencoded")
@@ -149,8 +93,8 @@ fn a_form() {
 
 #[test]
 fn echo_of_10_mib() {
-    let fpm = Fpm::start();
-    let gateway = fpm.gateway();
+    let fpm = start();
+    let gateway = gateway(&fpm);
     for chunked in [false, true] {
         let mut request = Request::post_pattern("/echo.php", 10 << 20);
         if chunked {
@@ -165,8 +109,8 @@ fn echo_of_10_mib() {
 /// More clients than processes, each of which a kept connection holds.
 #[test]
 fn many_clients_of_two_processes() {
-    let fpm = Fpm::start();
-    let gateway = fpm.gateway();
+    let fpm = start();
+    let gateway = gateway(&fpm);
     thread::scope(|scope| {
         for number in 0..20 {
             let mut client = gateway.client();

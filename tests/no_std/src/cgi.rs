@@ -4,7 +4,7 @@ use core::fmt::Write as _;
 
 use fcgi_core::cgi::{
     HeadError, HeadLimits, HeadParser, Kind, ParseError, ResponseHead, Status, error_response,
-    escape_path,
+    escape_path, exit_status,
 };
 use fcgi_core::form::cookie::SetCookie;
 
@@ -30,6 +30,8 @@ pub(crate) fn drive(input: &Input<'_>, sink: &mut Sink) {
 
 fn format(status: Status, input: &Input<'_>, sink: &mut Sink) -> Result<(), HeadError> {
     let mut head = ResponseHead::new(Store::new());
+    sink.number(head.is_empty());
+    sink.number(exit_status(input.number));
     head.set_status(status);
     head.set_status_with_reason(status, input.value)?;
     for piece in input.pieces {
