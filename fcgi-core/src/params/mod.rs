@@ -74,12 +74,13 @@ impl<'a> Params<'a> {
     pub fn get(&self, name: impl AsRef<[u8]>) -> Option<&'a [u8]> {
         let name = name.as_ref();
         let mut at = 0;
-        // Most names differ in length, and are passed over by it.
+        // Most names differ in length, and are passed over by it; of CGI's own, with their common
+        // beginnings, most of the rest by the last byte.
         while at < self.stream.len() {
             let lengths = Lengths::at(self.stream, at)?;
             if lengths.name == name.len() {
                 let pair = lengths.pair(self.stream)?;
-                if pair.name == name {
+                if pair.name.last() == name.last() && pair.name == name {
                     return Some(pair.value);
                 }
             }

@@ -72,9 +72,8 @@ fn long_pair(input: &[u8]) -> IResult<&[u8], Pair<'_>, ()> {
 /// The pair in front of what follows it.
 #[inline]
 fn split(bytes: &[u8], name: usize, value: usize) -> IResult<&[u8], Pair<'_>, ()> {
-    let both = name.checked_add(value).ok_or(CUT)?;
-    let (both, rest) = bytes.split_at_checked(both).ok_or(CUT)?;
-    let (name, value) = both.split_at_checked(name).ok_or(CUT)?;
+    let (name, rest) = bytes.split_at_checked(name).ok_or(CUT)?;
+    let (value, rest) = rest.split_at_checked(value).ok_or(CUT)?;
     Ok((rest, Pair { name, value }))
 }
 
