@@ -46,7 +46,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "benches",
-        run: bench::compile,
+        run: bench::once,
     },
 ];
 

@@ -67,9 +67,9 @@ enum Chore {
     Layers,
     /// Run the benches
     Bench {
-        /// Compile them only
+        /// Run each once, without optimization and without measuring
         #[arg(long)]
-        no_run: bool,
+        once: bool,
         /// Arguments for criterion, such as a filter
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
@@ -121,7 +121,7 @@ impl Chore {
             Self::Interop => packages::for_checks().and_then(|()| tests::with_servers()),
             Self::NoStd => no_std::run(),
             Self::Layers => layers::run(),
-            Self::Bench { no_run: true, .. } => bench::compile(),
+            Self::Bench { once: true, .. } => bench::once(),
             Self::Bench { arguments, .. } => bench::run_with(&arguments),
             Self::Cgi { arguments } => compare::with_cgi(&arguments),
             Self::Compare { arguments } => compare::run_with(&arguments),

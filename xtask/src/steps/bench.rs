@@ -1,13 +1,12 @@
-//! The benches: compiled by every check, run on request.
+//! The benches: each once by every check, measured on request.
 
 use crate::shell::{Result, cargo, run};
 
-/// Compiles the benches, but for the optimization across crates: it takes minutes and finds no
-/// mistakes.
-pub(crate) fn compile() -> Result {
-    run(cargo("bench -p fcgi-benches --benches --no-run")
-        .env("CARGO_PROFILE_BENCH_LTO", "off")
-        .env("CARGO_PROFILE_BENCH_CODEGEN_UNITS", "16"))
+/// Runs each bench once, without optimization: it takes seconds, and shows that all do their work.
+pub(crate) fn once() -> Result {
+    run(&mut cargo(
+        "test --workspace --all-features --bench core --bench form",
+    ))
 }
 
 /// Runs the benches; `arguments` are for criterion.
