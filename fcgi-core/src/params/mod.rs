@@ -31,7 +31,7 @@ impl<'a> Params<'a> {
     ///
     /// # Errors
     ///
-    /// [`Refusal::MalformedParams`] or [`Refusal::TooManyParams`].
+    /// [`Refusal::MalformedParams`], or [`Refusal::TooManyParams`] of a stream that is well-formed.
     pub fn parse(stream: &'a [u8], max_pairs: usize) -> Result<Params<'a>, Refusal> {
         let (mut at, mut count) = (0, 0_usize);
         while at < stream.len() {

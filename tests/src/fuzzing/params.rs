@@ -87,13 +87,13 @@ fn by_hand(stream: &[u8], limits: Limits) -> Result<Vec<Pair>, Refusal> {
     while !rest.is_empty() {
         let at = stream.len() - rest.len();
         let (pair, after) = hand::first_pair(rest).ok_or(Refusal::MalformedParams { at })?;
-        if pairs.len() == limits.pairs {
-            return Err(Refusal::TooManyParams {
-                limit: limits.pairs,
-            });
-        }
         pairs.push(pair);
         rest = after;
+    }
+    if pairs.len() > limits.pairs {
+        return Err(Refusal::TooManyParams {
+            limit: limits.pairs,
+        });
     }
     Ok(pairs)
 }
