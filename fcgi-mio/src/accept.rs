@@ -13,6 +13,7 @@ use crate::Incident;
 use crate::connection::{Conn, Phase};
 use crate::deferred::Place;
 use crate::event_loop::Loop;
+use crate::io_state::Stop;
 use crate::service::Service;
 use crate::settings::Settings;
 
@@ -128,7 +129,7 @@ impl Doors {
 
 impl<S: Service> Loop<S> {
     pub(crate) fn may_accept(&self) -> bool {
-        self.stop_until.is_none()
+        self.io.stop == Stop::Off
             && self.paused_until.is_none()
             && self.connections.len() < self.io.settings.max_connections
             && self.doors.is_ready()
@@ -173,7 +174,7 @@ impl<S: Service> Loop<S> {
             is_ended: false,
             is_ending: false,
             is_hung_up: false,
-            rests_in_stop: self.io.is_stopping,
+            rests_in_stop: self.io.stop == Stop::Begun,
             is_queued: false,
             is_clean: true,
             is_held: false,

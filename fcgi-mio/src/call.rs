@@ -1,8 +1,8 @@
 //! Calls of the application's code, which may fail and may panic.
 
+use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::thread;
 
 use fcgi_core::cgi::Status;
 use fcgi_core::form::FormError;
@@ -65,36 +65,35 @@ fn guard(
 ) -> Result<(), Status> {
     match catch_unwind(AssertUnwindSafe(code)) {
         Ok(Ok(())) => Ok(()),
-        failure => Err(explain(shared, settings, id, failure)),
+        Ok(Err(error)) => Err(failed(shared, settings, id, error)),
+        Err(panic) => Err(panicked(shared, settings, id, panic)),
     }
 }
 
-/// Reports why a handler failed, and decides what the client is told.
+/// Reports a handler's error, and decides what the client is told.
 #[cold]
-fn explain(
+fn failed(shared: &Shared, settings: &Settings, id: RequestId, error: io::Error) -> Status {
+    let form = error.get_ref().and_then(|e| e.downcast_ref::<FormError>());
+    let status = form.map_or(Status::INTERNAL_SERVER_ERROR, |form| form.status());
+    shared.cells.failed.add(1);
+    settings.tell(&Incident::HandlerFailed { id, error });
+    status
+}
+
+/// Reports a handler's panic; the client is told nothing of it.
+#[cold]
+fn panicked(
     shared: &Shared,
     settings: &Settings,
     id: RequestId,
-    failure: thread::Result<io::Result<()>>,
+    panic: Box<dyn Any + Send>,
 ) -> Status {
-    let mut status = Status::INTERNAL_SERVER_ERROR;
-    let incident = match failure {
-        Ok(Ok(())) => return status,
-        Ok(Err(error)) => {
-            let form = error.get_ref().and_then(|e| e.downcast_ref::<FormError>());
-            status = form.map_or(status, |form| form.status());
-            Incident::HandlerFailed { id, error }
-        }
-        Err(panic) => {
-            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            let message = text.unwrap_or_else(|| "a value that is no text".to_owned());
-            Incident::HandlerPanicked { id, message }
-        }
-    };
+    let text = panic.downcast::<String>().map(|text| *text);
+    let text = text.or_else(|panic| panic.downcast::<&str>().map(|text| (*text).to_owned()));
+    let message = text.unwrap_or_else(|_| "a value that is no text".to_owned());
     shared.cells.failed.add(1);
-    settings.tell(&incident);
-    status
+    settings.tell(&Incident::HandlerPanicked { id, message });
+    Status::INTERNAL_SERVER_ERROR
 }
 
 /// What one call of a handler has left at the end of the outbox.

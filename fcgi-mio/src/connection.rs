@@ -23,7 +23,7 @@ pub(crate) struct Conn<T> {
     pub(crate) drain_left: usize,
     pub(crate) phase: Phase,
     pub(crate) is_registered: bool,
-    /// Whether nothing was read since the stop began.
+    /// Whether no request has begun since the stop did, nor ran when it did.
     pub(crate) rests_in_stop: bool,
     /// Whether a read may give something.
     pub(crate) is_readable: bool,

@@ -223,6 +223,11 @@ impl Shared {
         }
     }
 
+    /// Has the loop look whether it is over.
+    pub(crate) fn nudge(&self) {
+        self.wake(self.lock());
+    }
+
     /// What was completed, into `done`, the connections that were handed over, and until when a
     /// stop may take.
     pub(crate) fn collect(

@@ -16,7 +16,8 @@ use crate::accept::Doors;
 use crate::connection::Conn;
 use crate::deferred::{Completion, Shared};
 use crate::handle::Handle;
-use crate::io_state::{Io, Meaning, Tokens};
+use crate::io_state::{Io, Meaning, Stop, Tokens};
+use crate::retirement::Retirement;
 use crate::server::{Part, Seat};
 use crate::service::{Abort, Service};
 use crate::settings::Settings;
@@ -95,12 +96,15 @@ impl<S: Service> Loop<S> {
         service: S,
     ) -> io::Result<Loop<S>> {
         let (shared, receiver) = Shared::new()?;
+        let handle = Handle::new(vec![Arc::clone(&shared)], None);
+        let retirement = Retirement::after(settings.retire_after, handle);
         let part = Part {
             listeners,
             settings,
             shared,
             receiver,
             seat: None,
+            retirement,
         };
         Loop::with(part, registry, tokens, service)
     }
@@ -117,6 +121,7 @@ impl<S: Service> Loop<S> {
             shared,
             mut receiver,
             seat,
+            retirement,
         } = part;
         let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
         let tokens = Tokens::new(tokens, listeners.len(), settings.max_connections)
@@ -127,7 +132,7 @@ impl<S: Service> Loop<S> {
         let doors = Doors::open(listeners, &settings, &registry, token)?;
         Ok(Loop {
             service,
-            io: Io::new(settings, shared, registry, tokens),
+            io: Io::new(settings, shared, registry, tokens, retirement),
             connections: Slab::new(),
             next_generation: 0,
             doors,
@@ -150,7 +155,9 @@ impl<S: Service> Loop<S> {
     /// Whether the loop was stopped and nothing is left of it.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.stop_until.is_some() && self.connections.is_empty()
+        self.stop_until.is_some()
+            && self.connections.is_empty()
+            && self.seat.as_ref().is_none_or(Seat::is_free)
     }
 
     /// Whether a stop had to cut off connections whose requests were still running.
@@ -215,11 +222,12 @@ impl<S: Service> Loop<S> {
     /// The next moment at which something is due.
     fn earliest(&self) -> Option<u64> {
         let deadline = self.io.deadlines.peek().map(|Reverse((at, _))| *at);
+        let cut = self.stop_until.filter(|_| !self.connections.is_empty());
         let never = u64::MAX;
         let at = deadline
             .unwrap_or(never)
             .min(self.paused_until.unwrap_or(never))
-            .min(self.stop_until.unwrap_or(never));
+            .min(cut.unwrap_or(never));
         (at != never).then_some(at)
     }
 
@@ -367,7 +375,7 @@ impl<S: Service> Loop<S> {
             return;
         }
         self.doors.close(&self.io.registry);
-        self.io.is_stopping = true;
+        self.io.stop = Stop::Begun;
         let keys: Vec<usize> = self.connections.iter().map(|(key, _)| key).collect();
         for key in keys {
             let conn = &mut self.connections[key];

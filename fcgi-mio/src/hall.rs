@@ -23,6 +23,8 @@ pub(crate) struct Hall {
     /// Whether the acceptor waits for a loop with room.
     is_full: AtomicBool,
     is_over: AtomicBool,
+    /// Whether the acceptor has gone, so that loops get nothing more.
+    is_deserted: AtomicBool,
     sender: pipe::Sender,
 }
 
@@ -38,6 +40,7 @@ impl Hall {
             most,
             is_full: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
+            is_deserted: AtomicBool::new(false),
             sender,
         };
         Ok((Arc::new(hall), receiver))
@@ -56,6 +59,12 @@ impl Hall {
         if self.is_full.swap(false, Ordering::SeqCst) {
             self.wake();
         }
+    }
+
+    /// Whether a loop has no connection, also none on its way, and will get none.
+    pub(crate) fn is_free(&self, index: usize) -> bool {
+        // In this order: what was handed over last is among the loads by then.
+        self.is_deserted.load(Ordering::SeqCst) && self.loads[index].load(Ordering::SeqCst) == 0
     }
 
     /// Nothing more is accepted.
@@ -107,7 +116,7 @@ impl Acceptor {
     /// Accepts until the hall is closed.
     pub(crate) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(16);
-        while !self.hall.is_over.load(Ordering::SeqCst) {
+        while !self.is_over() {
             self.accept();
             let now = Instant::now();
             let rest = self.rests_until.map(|at| at.saturating_duration_since(now));
@@ -128,8 +137,12 @@ impl Acceptor {
         Ok(())
     }
 
+    fn is_over(&self) -> bool {
+        self.hall.is_over.load(Ordering::SeqCst)
+    }
+
     fn accept(&mut self) {
-        while self.rests_until.is_none() && self.doors.is_ready() {
+        while self.rests_until.is_none() && self.doors.is_ready() && !self.is_over() {
             let Some(index) = self.hall.roomiest() else {
                 self.hall.is_full.store(true, Ordering::SeqCst);
                 // One may have left in between, and not have known.
@@ -150,5 +163,14 @@ impl Acceptor {
                 }
             }
         }
+    }
+}
+
+impl Drop for Acceptor {
+    /// Loops that are about to end wait for this: until now, a connection may have been on its way
+    /// to them.
+    fn drop(&mut self) {
+        self.hall.is_deserted.store(true, Ordering::SeqCst);
+        self.hall.loops.iter().for_each(|shared| shared.nudge());
     }
 }

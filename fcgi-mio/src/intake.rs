@@ -86,6 +86,7 @@ impl<S: Service> Turn<'_, S> {
         if !self.active.requests.is_empty() {
             cells.multiplexed.add(1);
         }
+        self.conn.rests_in_stop = false;
         let at = self.active.requests.begin(id, role, self.io.now);
         if self.io.running >= self.io.settings.max_requests {
             self.refuse(at, Refusal::Overloaded);
@@ -156,6 +157,9 @@ impl<S: Service> Turn<'_, S> {
             peer: self.conn.peer,
         };
         let mut plan = Plan::Whole;
+        if self.io.retirement.is_some() {
+            self.io.count(self.conn.place);
+        }
         let service = &mut *self.service;
         let result = self.io.guard(id, || {
             plan = service.begin(&view);

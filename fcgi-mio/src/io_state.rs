@@ -11,6 +11,7 @@ use crate::Incident;
 use crate::connection::Active;
 use crate::deferred::{Place, Shared};
 use crate::response::HIGH;
+use crate::retirement::Retirement;
 use crate::settings::Settings;
 
 /// So many of each kind of buffer are kept for those that become busy.
@@ -30,8 +31,9 @@ pub(crate) struct Io<T> {
     pub(crate) deadlines: BinaryHeap<Reverse<(u64, Place)>>,
     /// Connections that can go on without an event.
     pub(crate) ready: VecDeque<Place>,
-    /// No new requests, but the first ones of new connections.
-    pub(crate) is_stopping: bool,
+    pub(crate) stop: Stop,
+    /// Counts the requests, if so many are to be the end.
+    pub(crate) retirement: Option<Arc<Retirement>>,
     /// Requests that run.
     pub(crate) running: usize,
     /// What handlers write to STDERR in one call.
@@ -50,6 +52,7 @@ impl<T> Io<T> {
         shared: Arc<Shared>,
         registry: Registry,
         tokens: Tokens,
+        retirement: Option<Arc<Retirement>>,
     ) -> Io<T> {
         Io {
             settings,
@@ -60,7 +63,8 @@ impl<T> Io<T> {
             now: 0,
             deadlines: BinaryHeap::new(),
             ready: VecDeque::new(),
-            is_stopping: false,
+            stop: Stop::Off,
+            retirement,
             running: 0,
             errors: Vec::new(),
             buffers: Vec::new(),
@@ -89,6 +93,15 @@ impl<T> Io<T> {
     /// Has a connection's deadline looked at by this moment.
     pub(crate) fn plan(&mut self, at: u64, place: Place) {
         self.deadlines.push(Reverse((at, place)));
+    }
+
+    /// Counts a request that begins on this connection, where so many are to be the end.
+    #[cold]
+    pub(crate) fn count(&mut self, place: Place) {
+        let is_last = self.retirement.as_ref().is_some_and(|it| it.count());
+        if is_last && self.stop == Stop::Off {
+            self.stop = Stop::Near(place);
+        }
     }
 
     pub(crate) fn report(&self, incident: &Incident) {
@@ -122,6 +135,17 @@ impl<T> Io<T> {
         (active.sent, active.next, active.blocked_since) = (0, 0, None);
         self.actives.push(active);
     }
+}
+
+/// How far a stop has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    Off,
+    /// The last request before the process retires has begun, on this connection. Nothing is
+    /// accepted any more, and other connections go on until the loop hears of the stop.
+    Near(Place),
+    /// No new requests, but the first ones of connections that rested.
+    Begun,
 }
 
 /// Whole milliseconds, the unit of the loop's clock.

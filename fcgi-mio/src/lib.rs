@@ -57,6 +57,17 @@
 //! Deadlines (for parameters, bodies, writes and idle connections) cost no system call. A handler
 //! that computes keeps the whole loop waiting; a slow web server keeps only its own connection.
 //!
+//! # The end
+//!
+//! A stop accepts nothing more, lets the requests that run end, and gives connections that rest a
+//! moment for one that may be on its way. It begins
+//!
+//! - by [`Handle::stop`];
+//! - by a signal, if [`Handle::stop_on_signals`] heeds it;
+//! - after so many requests, for a supervisor to start a fresh process, if
+//!   [`Settings::retire_after`] says so, or FCGI_MAX_REQUESTS where the process inherits its
+//!   listening socket.
+//!
 //! # Features
 //!
 //! `http`, not on by default: requests and responses as the types of the `http` crate.
@@ -87,6 +98,7 @@ mod request;
 mod requests;
 mod respond;
 mod response;
+mod retirement;
 mod server;
 mod service;
 mod settings;

@@ -1,7 +1,7 @@
 //! Several loops in threads of their own.
 
 use std::io;
-use std::num::NonZero;
+use std::num::{NonZero, NonZeroU64};
 use std::sync::Arc;
 use std::thread::{self, Builder, ScopedJoinHandle};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use fcgi_listen::{Address, Listener, Options, inherited};
 use crate::deferred::Shared;
 use crate::hall::{Acceptor, Hall};
 use crate::handle::Handle;
+use crate::retirement::{self, Retirement};
 use crate::server::{Part, Seat};
 use crate::service::{Service, whole};
 use crate::settings::Settings;
@@ -32,13 +33,16 @@ use crate::{Request, Response};
 /// (`SO_REUSEPORT`), and the kernel deals connections out among them. Otherwise a thread that does
 /// nothing else accepts them, and hands each to the loop that has the fewest.
 ///
-/// [`Settings`] are for each loop.
+/// [`Settings`] are for each loop, except that all of them count their requests together if they
+/// are to [retire](Settings::retire_after).
 #[must_use = "loops do nothing until they are run"]
 pub struct Loops {
     /// The listeners of each loop, or those of the acceptor.
     listeners: Listeners,
     loops: usize,
     settings: Settings,
+    /// After how many requests whoever has started the process wants it to retire.
+    max_requests: Option<NonZeroU64>,
 }
 
 enum Listeners {
@@ -71,23 +75,26 @@ impl Loops {
             listeners: Listeners::Each(listeners),
             loops,
             settings: Settings::new(),
+            max_requests: None,
         })
     }
 
     /// Takes over what the parent process opened, as
     /// [`Server::inherited_or_bind`](crate::Server::inherited_or_bind) does; if there is nothing,
-    /// listens on `address`.
+    /// listens on `address`. FCGI_MAX_REQUESTS is heeded as there.
     ///
     /// # Errors
     ///
-    /// The inherited descriptors are unusable, or as [`bind`](Loops::bind).
+    /// The inherited descriptors are unusable, FCGI_MAX_REQUESTS is malformed, or as
+    /// [`bind`](Loops::bind).
     pub fn inherited_or_bind(address: &str, loops: usize) -> io::Result<Loops> {
         let listeners = inherited()?;
         if listeners.is_empty() {
-            Loops::bind(address, loops)
-        } else {
-            Ok(Loops::new(listeners, loops))
+            return Loops::bind(address, loops);
         }
+        let mut loops = Loops::new(listeners, loops);
+        loops.max_requests = retirement::max_requests()?;
+        Ok(loops)
     }
 
     /// Serves listeners that are open already; 0 is one loop for each core.
@@ -96,6 +103,7 @@ impl Loops {
             listeners: Listeners::Common(listeners),
             loops: count(loops),
             settings: Settings::new(),
+            max_requests: None,
         }
     }
 
@@ -119,8 +127,9 @@ impl Loops {
         .collect()
     }
 
-    /// Calls `handler` for each whole request, from all loops at a time, until they are stopped by
-    /// the handle of [`start`](Loops::start); without that they run as long as the process.
+    /// Calls `handler` for each whole request, from all loops at a time, until so many
+    /// [requests](Settings::retire_after) have begun if that was set. Otherwise only the handle of
+    /// [`start`](Loops::start) stops them.
     ///
     /// # Errors
     ///
@@ -170,6 +179,9 @@ impl Loops {
                 hall = Some(common);
             }
         }
+        let handle = Handle::new(shared.clone(), hall.clone());
+        let most = settings.retire_after.or(self.max_requests);
+        let retirement = Retirement::after(most, handle.clone());
         let mut own = own.into_iter();
         let parts = shared.iter().zip(receivers).enumerate();
         let parts = parts.map(|(index, (shared, receiver))| Part {
@@ -178,12 +190,13 @@ impl Loops {
             shared: Arc::clone(shared),
             receiver,
             seat: hall.clone().map(|hall| Seat { hall, index }),
+            retirement: retirement.clone(),
         });
         let parts = parts.collect();
         Ok(Started {
             parts,
             acceptor,
-            handle: Handle::new(shared, hall),
+            handle,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! A loop that owns its `Poll`.
 
 use std::io;
+use std::num::NonZeroU64;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,6 +14,7 @@ use crate::deferred::Shared;
 use crate::event_loop::Loop;
 use crate::hall::Hall;
 use crate::handle::Handle;
+use crate::retirement::{self, Retirement};
 use crate::service::{Service, whole};
 use crate::settings::Settings;
 use crate::web_server::{self, Outgoing};
@@ -36,7 +38,11 @@ const OWN_TOKENS: Range<usize> = 0..usize::MAX / 2;
 /// }
 /// ```
 #[must_use = "a server does nothing until it is run"]
-pub struct Server(Part);
+pub struct Server {
+    part: Part,
+    /// After how many requests whoever has started the process wants it to retire.
+    max_requests: Option<NonZeroU64>,
+}
 
 /// What one loop is made of.
 pub(crate) struct Part {
@@ -45,6 +51,7 @@ pub(crate) struct Part {
     pub(crate) shared: Arc<Shared>,
     pub(crate) receiver: pipe::Receiver,
     pub(crate) seat: Option<Seat>,
+    pub(crate) retirement: Option<Arc<Retirement>>,
 }
 
 /// A loop's place at an acceptor.
@@ -57,6 +64,11 @@ impl Seat {
     /// A connection has ended.
     pub(crate) fn left(&self) {
         self.hall.left(self.index);
+    }
+
+    /// Whether the loop has no connection, also none on its way, and will get none.
+    pub(crate) fn is_free(&self) -> bool {
+        self.hall.is_free(self.index)
     }
 }
 
@@ -76,39 +88,50 @@ impl Server {
     /// Takes over what the parent process opened, descriptor 0 as the specification has it (§2.2)
     /// or `LISTEN_FDS` of systemd; if there is nothing, listens on `address`.
     ///
+    /// A process that inherits its listeners also heeds FCGI_MAX_REQUESTS, by which a supervisor
+    /// asks it to [retire](Settings::retire_after), unless the settings say something else.
+    ///
     /// Call it early in `main`, before there are other threads.
     ///
     /// # Errors
     ///
-    /// The inherited descriptors are unusable, or as [`bind`](Server::bind).
+    /// The inherited descriptors are unusable, FCGI_MAX_REQUESTS is malformed, or as
+    /// [`bind`](Server::bind).
     pub fn inherited_or_bind(address: &str) -> io::Result<Server> {
         let listeners = inherited()?;
         if listeners.is_empty() {
-            Server::bind(address)
-        } else {
-            Server::new(listeners)
+            return Server::bind(address);
         }
+        let mut server = Server::new(listeners)?;
+        server.max_requests = retirement::max_requests()?;
+        Ok(server)
     }
 
-    /// Serves listeners that are open already.
+    /// Serves listeners that are open already. They are made non-blocking, for all processes that
+    /// share them, and so are those that are inherited.
     ///
     /// # Errors
     ///
     /// The system gives no descriptors.
     pub fn new(listeners: Vec<Listener>) -> io::Result<Server> {
         let (shared, receiver) = Shared::new()?;
-        Ok(Server(Part {
+        let part = Part {
             listeners,
             settings: Settings::new(),
             shared,
             receiver,
             seat: None,
-        }))
+            retirement: None,
+        };
+        Ok(Server {
+            part,
+            max_requests: None,
+        })
     }
 
     /// Serves by these settings.
     pub fn settings(mut self, settings: Settings) -> Server {
-        self.0.settings = settings;
+        self.part.settings = settings;
         self
     }
 
@@ -118,7 +141,7 @@ impl Server {
     ///
     /// Those of getsockname(2).
     pub fn addresses(&self) -> io::Result<Vec<Address>> {
-        self.0
+        self.part
             .listeners
             .iter()
             .map(Listener::local_address)
@@ -128,11 +151,12 @@ impl Server {
     /// Stops the server and reads its counters from any thread.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        Handle::new(vec![Arc::clone(&self.0.shared)], None)
+        Handle::new(vec![Arc::clone(&self.part.shared)], None)
     }
 
     /// Calls `handler` for each whole request, until the server is stopped through its
-    /// [`handle`](Server::handle), or by a [signal](Handle::stop_on_signals) if it heeds any.
+    /// [`handle`](Server::handle), by a [signal](Handle::stop_on_signals) if it heeds any, or by
+    /// so many [requests](Settings::retire_after).
     ///
     /// # Errors
     ///
@@ -153,7 +177,7 @@ impl Server {
     /// wait any more, or `TimedOut` when requests were still running at the end of a stop's
     /// patience. Nothing that a web server does is an error here.
     pub fn run<S: Service>(self, service: S) -> io::Result<()> {
-        self.0.run(service)
+        self.into_part().run(service)
     }
 
     /// As [`run`](Server::run), with connections to other applications in the same loop: `make`
@@ -173,8 +197,17 @@ impl Server {
         let tokens = OWN_TOKENS.end..usize::MAX;
         let outgoing = Outgoing::new(poll.registry(), tokens, settings)?;
         let service = make(&outgoing);
-        let inner = Loop::with(self.0, poll.registry(), OWN_TOKENS, service)?;
+        let inner = Loop::with(self.into_part(), poll.registry(), OWN_TOKENS, service)?;
         drive(poll, inner, Some(outgoing))
+    }
+
+    fn into_part(self) -> Part {
+        let most = self.part.settings.retire_after.or(self.max_requests);
+        let retirement = Retirement::after(most, self.handle());
+        Part {
+            retirement,
+            ..self.part
+        }
     }
 }
 

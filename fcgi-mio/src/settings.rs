@@ -1,5 +1,6 @@
 //! What a loop takes and how long it waits.
 
+use std::num::NonZeroU64;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,7 @@ pub(crate) type Report = dyn Fn(&Incident) + Send + Sync;
 /// | [`idle_timeout`](Settings::idle_timeout) | 120 s |
 /// | [`body_timeout`](Settings::body_timeout), [`write_timeout`](Settings::write_timeout) | 60 s |
 /// | [`drain`](Settings::drain) | 1 MiB, 2 s |
+/// | [`retire_after`](Settings::retire_after) | never, or what FCGI_MAX_REQUESTS says |
 #[derive(Clone)]
 #[must_use = "settings do nothing until a loop is made with them"]
 pub struct Settings {
@@ -46,6 +48,7 @@ pub struct Settings {
     pub(crate) write_timeout: Duration,
     pub(crate) drain_bytes: usize,
     pub(crate) drain_timeout: Duration,
+    pub(crate) retire_after: Option<NonZeroU64>,
     pub(crate) allowed: Option<WebServerAddrs>,
     pub(crate) report: Arc<Report>,
 }
@@ -65,6 +68,7 @@ impl Default for Settings {
             write_timeout: Duration::from_secs(60),
             drain_bytes: 1024 * 1024,
             drain_timeout: Duration::from_secs(2),
+            retire_after: None,
             allowed: None,
             report: Arc::new(print),
         }
@@ -163,6 +167,24 @@ impl Settings {
     pub fn drain(mut self, bytes: usize, timeout: Duration) -> Settings {
         self.drain_bytes = bytes;
         self.drain_timeout = timeout.min(FOREVER);
+        self
+    }
+
+    /// Begins a graceful [stop](crate::Handle::stop) when so many requests have begun, for a
+    /// supervisor to start a fresh process; never unless set, or unless whoever passed the
+    /// listening socket on says so by FCGI_MAX_REQUESTS (see
+    /// [`inherited_or_bind`](crate::Server::inherited_or_bind)).
+    ///
+    /// A request counts when its parameters are there and the [`Service`](crate::Service) is asked
+    /// for it. From the last one on nothing is accepted, its connection ends with it, and requests
+    /// that run have all the time they need. [`Loops`](crate::Loops) count together, in all their
+    /// threads, and stop together; so it may be some requests more.
+    ///
+    /// A [`Loop`](crate::Loop) in a `Poll` of your own counts its own requests, and does not look at
+    /// the environment. What its host sees of all this is that it
+    /// [is finished](crate::Loop::is_finished) in the end.
+    pub fn retire_after(mut self, requests: NonZeroU64) -> Settings {
+        self.retire_after = Some(requests);
         self
     }
 

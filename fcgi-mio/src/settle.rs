@@ -9,7 +9,7 @@ use mio::unix::SourceFd;
 
 use crate::Incident;
 use crate::connection::Phase;
-use crate::io_state::{BOTH, millis};
+use crate::io_state::{BOTH, Stop, millis};
 use crate::requests::{Req, Stage};
 use crate::service::{Abort, Service};
 use crate::turn::Turn;
@@ -21,7 +21,7 @@ impl<S: Service> Turn<'_, S> {
     /// Decides what happens next: an end, a place in the queue, a deadline. `false` when the
     /// connection is over.
     pub(crate) fn settle(mut self) -> bool {
-        if self.io.is_stopping {
+        if self.io.stop != Stop::Off {
             self.heed_stop();
         } else if self.rests() {
             self.wait_until(self.io.after(self.io.settings.idle_timeout));
@@ -72,7 +72,12 @@ impl<S: Service> Turn<'_, S> {
     /// its way, and most web servers send it no second time.
     #[cold]
     fn heed_stop(&mut self) {
-        if !self.conn.rests_in_stop {
+        let is_over = match self.io.stop {
+            Stop::Off => false,
+            Stop::Near(place) => place == self.conn.place,
+            Stop::Begun => !self.conn.rests_in_stop,
+        };
+        if is_over {
             self.conn.machine.stop_accepting();
         }
     }
@@ -151,12 +156,12 @@ impl<S: Service> Turn<'_, S> {
             return since.saturating_add(millis(settings.write_timeout));
         }
         if self.active.requests.is_empty() {
-            let patience = if self.io.is_stopping {
-                settings.idle_timeout.min(GRACE)
-            } else {
-                settings.idle_timeout
-            };
-            return self.io.after(patience);
+            let idle = self.io.after(settings.idle_timeout);
+            if self.io.stop == Stop::Begun {
+                // What comes in the meantime and is no request does not make it longer.
+                return idle.min(self.io.after(GRACE)).min(self.conn.due);
+            }
+            return idle;
         }
         let machine = &self.conn.machine;
         let waits = self.active.requests.iter().map(|request| {

@@ -105,7 +105,6 @@ impl<'a, S: Service> Turn<'a, S> {
             match (&self.conn.stream).read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Ok(count) => {
-                    self.conn.rests_in_stop = false;
                     self.io.shared.cells.bytes_in.add(count as u64);
                     let drained = SHORT_READ_DRAINS && count < buffer.len() && count > 0;
                     if drained && !self.conn.is_ending {

@@ -312,6 +312,8 @@ fn the_operator_is_told() {
         whole(|request, response| match request.param("QUERY_STRING") {
             Some(b"fails") => Err(io::Error::other("no\nluck")),
             Some(b"panics") => resume_unwind(Box::new("on purpose")),
+            Some(b"formats") => resume_unwind(Box::new("on\npurpose".to_owned())),
+            Some(b"throws") => resume_unwind(Box::new(7)),
             _ => echo(request, response),
         })
     });
@@ -328,6 +330,11 @@ fn the_operator_is_told() {
     for (query, line) in [
         ("fails", "handler of request 1 failed: no\\nluck"),
         ("panics", "handler of request 1 panicked: on purpose"),
+        ("formats", "handler of request 1 panicked: on\\npurpose"),
+        (
+            "throws",
+            "handler of request 1 panicked: a value that is no text",
+        ),
     ] {
         is_page(
             &peer.ask(1, responder(1, KEEP, &[("QUERY_STRING", query)], b"")),

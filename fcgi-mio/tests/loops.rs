@@ -3,6 +3,7 @@
 mod kit;
 
 use std::io::{self, Read, Write};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use fcgi_mio::{Loop, Settings, whole};
@@ -72,7 +73,7 @@ fn a_guest_in_somebody_elses_poll() {
         .register(&mut receiver, mine, mio::Interest::READABLE)
         .unwrap();
     let handle = guest.handle();
-    let web_server = std::thread::spawn(move || {
+    let web_server = thread::spawn(move || {
         for _ in 0..20 {
             let connection = fcgi_tests::address::Address::Tcp(ip).connect().unwrap();
             let mut peer = WebServer { connection };
@@ -114,6 +115,32 @@ fn a_stop_refuses_new_requests_and_ends_what_runs() {
     busy.send([stream(STDIN, 1, b"late"), end_of(STDIN, 1)].concat());
     assert_eq!(busy.answer(1).body(), b"[]late");
     busy.expect_end();
+    app.stop(Duration::from_secs(20)).expect("a graceful stop");
+}
+
+#[test]
+fn a_stop_waits_for_a_request_that_comes_in_pieces() {
+    let app = App::tcp(Settings::new(), || whole(echo));
+    let (mut rests, mut asks) = (app.connect(), app.connect());
+    lives(&mut rests);
+    lives(&mut asks);
+    app.handle.stop(Duration::from_secs(20));
+    let request = responder(1, KEEP, GET, b"late");
+    let (first, rest) = request.split_at(5);
+    let before = app.counters().bytes_in;
+    rests.send(first);
+    app.wait_until("a piece is there", |c| c.bytes_in > before);
+    rests.send(rest);
+    assert_eq!(rests.answer(1).body(), b"[]late");
+    rests.expect_end();
+    // Questions are answered, and do not make the wait longer.
+    while asks
+        .connection
+        .write_all(&get_values(&["FCGI_MAX_REQS"]))
+        .is_ok()
+    {
+        thread::sleep(Duration::from_millis(20));
+    }
     app.stop(Duration::from_secs(20)).expect("a graceful stop");
 }
 

@@ -21,14 +21,18 @@ struct App {
     _directory: TempDir,
 }
 
-/// Listens on descriptor 0.
 fn app() -> App {
+    app_with(&[])
+}
+
+/// Listens on descriptor 0, with these variables in its environment.
+fn app_with(variables: &[(&str, &str)]) -> App {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("app.sock");
     let listener = OwnedFd::from(UnixListener::bind(&path).unwrap());
     let mut command = Command::new(env!("CARGO_BIN_EXE_responder-app"));
     App {
-        child: Running::start(command.arg("mio").stdin(listener)),
+        child: Running::start(command.arg("mio").envs(variables.to_vec()).stdin(listener)),
         address: path.into(),
         _directory: directory,
     }
@@ -88,5 +92,21 @@ fn a_second_signal_cuts_off() {
     app.child.signal(Signal::INT);
     busy.expect_end_or_reset();
     // It says that requests were still running.
+    assert_eq!(app.exit(), Some(1), "{}", app.child.log());
+}
+
+/// A process that is about to end by itself (its request takes its time) is told to hurry.
+#[test]
+fn a_retirement_is_cut_off() {
+    let mut app = app_with(&[("FCGI_MAX_REQUESTS", "3")]);
+    let (mut busy, mut resting) = (app.kept(), app.kept());
+    let whole = request(b"body");
+    busy.send(&whole[..whole.len() - 20]);
+    // The stop has begun.
+    resting.expect_end();
+    busy.sync();
+    app.child.signal(Signal::TERM);
+    app.child.signal(Signal::INT);
+    busy.expect_end_or_reset();
     assert_eq!(app.exit(), Some(1), "{}", app.child.log());
 }

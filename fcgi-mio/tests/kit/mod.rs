@@ -105,6 +105,17 @@ impl App {
     }
 }
 
+/// What a thread has returned, which is about to end by itself.
+#[track_caller]
+pub(crate) fn end_of_thread<T>(thread: JoinHandle<T>) -> T {
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !thread.is_finished() {
+        assert!(Instant::now() < patience, "it goes on");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    thread.join().expect("no panic")
+}
+
 impl Drop for App {
     fn drop(&mut self) {
         self.handle.stop(Duration::ZERO);
