@@ -105,7 +105,7 @@ impl Engine {
     fn turn(&mut self) {
         let vacancies = check(&mut self.slots, &self.plan);
         tell_ends(&mut self.report, &vacancies, true);
-        refill(&mut self.slots, &self.plan, &mut self.report);
+        refill(&mut self.slots, &self.plan, &mut self.report, true);
         self.turn_leaving();
         self.turn_replacement();
     }
@@ -130,6 +130,8 @@ impl Engine {
     /// Tells all children to end, or those that were told already to hurry.
     fn stop(&mut self, signal: Signal, patience: Duration) {
         if self.stopping.is_none() {
+            // With its path: who connects while the last requests are served would wait in vain.
+            self.plan.listener = None;
             (self.report)(&Event::Stopping { patience });
         }
         self.stopping = Some(signal);
@@ -227,7 +229,7 @@ impl Engine {
         let vacancies = check(&mut slots, &self.plan);
         let alive = vacancies.iter().all(|(_, vacancy)| vacancy.was_due);
         tell_ends(&mut self.report, &vacancies, alive);
-        if !alive || !refill(&mut slots, &self.plan, &mut self.report) {
+        if !alive || !refill(&mut slots, &self.plan, &mut self.report, false) {
             return self.give_up(slots);
         }
         if until.is_none_or(|until| until > Instant::now()) {
@@ -279,8 +281,9 @@ fn tell_ends(report: &mut Report, vacancies: &[(usize, Vacancy)], are_filled: bo
     }
 }
 
-/// Starts the children whose time has come. `false` if one could not be started.
-fn refill(slots: &mut [Slot], plan: &Plan, report: &mut Report) -> bool {
+/// Starts the children whose time has come. `false` if one could not be started, which `are_retried`
+/// or given up.
+fn refill(slots: &mut [Slot], plan: &Plan, report: &mut Report, are_retried: bool) -> bool {
     let now = Instant::now();
     let mut all = true;
     for slot in slots {
@@ -293,7 +296,7 @@ fn refill(slots: &mut [Slot], plan: &Plan, report: &mut Report) -> bool {
                 report(&Event::NotStarted {
                     slot: number,
                     error,
-                    restart: Some(pause),
+                    restart: are_retried.then_some(pause),
                 });
             }
         }

@@ -75,18 +75,22 @@
 //! ## Stopping
 //!
 //! Children get SIGTERM (or SIGUSR1), and those that have not ended when the
-//! [patience](Supervisor::patience) is over get SIGKILL, with all of their process group.
+//! [patience](Supervisor::patience) is over get SIGKILL, with all of their process group. The path
+//! of the socket goes away before: who connects meanwhile is refused at once, and another
+//! supervisor can take the path.
 //!
 //! Under systemd say `KillMode=mixed`; with the default it sends SIGTERM to the children as well,
 //! who then get it twice.
 //!
 //! # Limits
 //!
-//! - The children run on when the supervisor is killed by SIGKILL; nothing can stop them then but
-//!   signals to each.
+//! - The children run on when the supervisor is killed by SIGKILL, or any signal that it does not
+//!   handle, such as SIGQUIT; nothing can stop them then but signals to each.
 //! - Ends are learned from SIGCHLD, for which a handler is installed (beside any that is there).
 //!   Only the own children are waited for. A program that itself waits for *any* child, by
 //!   waitpid(-1), steals their ends; they are noticed, but without a status.
+//! - As the first process of a container it does not wait for what its children have left behind;
+//!   that is for an init, such as that of `docker run --init`.
 //!
 //! # Platforms
 //!

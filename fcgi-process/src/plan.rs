@@ -14,10 +14,11 @@ use crate::child::Running;
 use crate::program::SUPERVISOR;
 use crate::{Identity, Program};
 
-/// Everything that stays the same while the supervisor runs.
+/// Everything that stays the same while children are started.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    pub(crate) listener: Listener,
+    /// `None` when no more are.
+    pub(crate) listener: Option<Listener>,
     pub(crate) program: Program,
     pub(crate) children: usize,
     pub(crate) identity: Option<Identity>,
@@ -50,8 +51,9 @@ impl Plan {
     }
 
     pub(crate) fn start_child(&self) -> io::Result<Running> {
+        let listener = self.listener.as_ref().ok_or(io::ErrorKind::NotConnected)?;
         // A clone of the descriptor alone: the path of the socket stays the listener's.
-        let socket = self.listener.as_fd().try_clone_to_owned()?;
+        let socket = listener.as_fd().try_clone_to_owned()?;
         let mut command = self.program.command();
         command
             .stdin(Stdio::from(socket))

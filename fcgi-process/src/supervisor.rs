@@ -53,11 +53,12 @@ fn print(event: &Event) {
 impl Supervisor {
     /// Supervises one child that runs the program, with the listener as its standard input.
     ///
-    /// Unless another process holds it, the socket is closed when the supervisor ends, and its path
-    /// goes away if the listener was the one to make it.
+    /// The supervisor drops the listener when it tells the children to end: the socket's path goes
+    /// away then, if the listener was the one to make it, and the socket with the last process that
+    /// holds it.
     pub fn new(listener: Listener, program: Program) -> Self {
         let plan = Plan {
-            listener,
+            listener: Some(listener),
             program,
             children: 1,
             identity: None,

@@ -153,6 +153,35 @@ fn new_children_that_have_served_their_requests_have_settled() {
     assert!(ends > 0);
 }
 
+/// One of them was due to be restarted, and cannot be: it is not tried again.
+#[test]
+fn new_children_that_cannot_be_restarted_are_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let app = folder.path().join("app");
+    install(&app, "exec sleep 1000");
+    let supervisor = supervisor(Program::new(&app))
+        .max_requests(NonZeroU64::MIN)
+        .settle(PATIENCE);
+    let watched = Watched::start(supervisor);
+    let old = watched.started(1)[0];
+    wait_ready(&app, 1);
+    install(&app, "rm \"$0\"");
+    watched.supervised.reload();
+    assert_eq!(watched.next(), Seen::Begun);
+    watched.started(1);
+    assert_eq!(watched.ended().1, End::Status(0));
+    let wanted = [
+        Seen::NotStarted(ErrorKind::NotFound, None),
+        Seen::GivenUp,
+        Seen::Stopping,
+        Seen::Ended(old, End::Signal(SIGTERM), None),
+        Seen::Stopped,
+    ];
+    assert_eq!([watched.next(), watched.next()], wanted[..2]);
+    watched.supervised.stop(PATIENCE);
+    assert_eq!(watched.wait(), wanted[2..]);
+}
+
 #[test]
 fn a_request_for_replacement_during_one_is_remembered() {
     let (events, seen) = mpsc::channel();

@@ -123,3 +123,23 @@ fn the_path_of_the_socket_goes_away_with_the_supervisor() {
     let error = fs::symlink_metadata(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
+
+/// Nobody waits in the backlog for children that only finish what they have.
+#[test]
+fn the_path_goes_away_before_children_that_take_their_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.sock");
+    let bind = || Listener::bind(&Address::Unix(path.clone()), &Options::new()).unwrap();
+    let watched = Watched::start(Supervisor::new(bind(), stubborn(&folder)).allow_root(true));
+    let pid = watched.started(1)[0];
+    line_of(&folder.path().join("helper"));
+    watched.supervised.stop(Duration::MAX);
+    assert_eq!(watched.next(), Seen::Stopping);
+    assert!(runs(pid));
+    let next = bind();
+    watched.supervised.stop(Duration::ZERO);
+    watched.wait();
+    assert!(path.exists(), "the next one's");
+    drop(next);
+    assert!(!path.exists());
+}
