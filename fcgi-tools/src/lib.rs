@@ -9,6 +9,7 @@
 //! - [`request`]: one request and what came back, fit for health checks.
 //! - [`serve`]: an HTTP/1.1 gateway for development. It shows an application in a browser without a
 //!   web server being installed.
+//! - [`stop`]: the signals that end those that run until they are told to.
 //!
 //! ```no_run
 //! use fcgi_tools::serve::{self, Application, Options};
@@ -27,3 +28,4 @@ pub mod exchange;
 pub mod load;
 pub mod request;
 pub mod serve;
+pub mod stop;

@@ -37,8 +37,9 @@ impl Summary<'_> {
     /// An object: what the run was (`address`, `connections`, `keep_conn`, `depth`), how it ended
     /// (`interrupted`, `gave_up`, `elapsed_seconds`), its requests (`requests`, `answers`,
     /// `failures` with a `total` and one number for each kind, `unfinished`,
-    /// `connections_never_served`, `requests_per_second`), `latency_seconds` (`mean`, `p50`, `p90`,
-    /// `p99`, `p99_9`, `max`; `null` without an answer), `bytes_sent` and `bytes_received`.
+    /// `connections_never_served`, `requests_per_second`: those with the right answer),
+    /// `latency_seconds` (`mean`, `p50`, `p90`, `p99`, `p99_9`, `max`; `null` without an answer),
+    /// `bytes_sent` and `bytes_received`.
     #[must_use]
     pub fn json(&self) -> Value {
         let Summary {

@@ -3,14 +3,21 @@
 use std::ffi::{OsStr, OsString};
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::time::{Duration, Instant};
 
 use fcgi_core::Role;
 use fcgi_core::params::{self, Params};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
 
 use super::problem::Problem;
 use crate::exchange::{Request, Source, is_for_authorizers};
+
+/// How long a body that nobody wants is read, in all.
+const LINGER: Duration = Duration::from_secs(30);
+/// How long nothing of it may come.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// A request as the web server gave it.
 #[derive(Debug)]
@@ -65,27 +72,45 @@ impl Cgi {
     }
 
     /// Reads what is left of the body, `read` bytes of which were read, if standard input is a
-    /// socket. Apache's mod_cgid makes one socket of standard input and output: closed with
-    /// something unread it counts as reset, and the server gives up the response.
+    /// socket, and as long as a web server can be expected to send it. Apache's mod_cgid makes one
+    /// socket of standard input and output: closed with something unread it counts as reset, and
+    /// the server gives up the response.
     pub(super) fn drain(&self, stdin: BorrowedFd<'_>, read: u64) {
         let is_socket = fstat(stdin)
             .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Socket);
-        let mut left = match self.body {
+        let left = match self.body {
             Body::Bytes(length) if is_socket => length.saturating_sub(read),
             Body::ToTheEnd if is_socket => u64::MAX,
             _ => 0,
         };
-        let mut piece = [0; 4096];
-        while left > 0 {
-            let most = usize::try_from(left)
-                .unwrap_or(piece.len())
-                .min(piece.len());
-            match rustix::io::read(stdin, &mut piece[..most]) {
-                Ok(0) => return,
-                Ok(count) => left -= count as u64,
-                Err(Errno::INTR) => {}
-                Err(_) => return,
-            }
+        discard(stdin, left, LINGER, SILENCE);
+    }
+}
+
+/// Reads up to `left` bytes, until the end, for at most `most`, or until nothing has come for
+/// `silence`.
+fn discard(stdin: BorrowedFd<'_>, mut left: u64, most: Duration, silence: Duration) {
+    let over = Instant::now() + most;
+    let mut piece = [0; 4096];
+    while left > 0 {
+        let time = over.saturating_duration_since(Instant::now());
+        if time.is_zero() {
+            return;
+        }
+        let timeout = Timespec::try_from(time.min(silence)).ok();
+        let mut fds = [PollFd::from_borrowed_fd(stdin, PollFlags::IN)];
+        match poll(&mut fds, timeout.as_ref()) {
+            Err(Errno::INTR) => continue,
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        let room = usize::try_from(left).unwrap_or(piece.len());
+        let room = room.min(piece.len());
+        match rustix::io::read(stdin, &mut piece[..room]) {
+            Ok(0) => return,
+            Ok(count) => left -= count as u64,
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            Err(_) => return,
         }
     }
 }
@@ -128,7 +153,15 @@ fn body(params: &Params<'_>) -> Body {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+    use std::thread;
+
     use super::*;
+
+    /// More than any test waits for.
+    const FOREVER: Duration = Duration::from_secs(3600);
 
     fn read(pairs: &[(&str, &str)]) -> Result<Cgi, Problem> {
         Cgi::read(
@@ -212,5 +245,31 @@ mod tests {
         for name in ["CONTENT_LENGTH", "SCRIPT_NAME", "PATH_INFO"] {
             assert!(has("RESPONDER", name) && !has("AUTHORIZER", name), "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_discarded() {
+        let (mut near, far) = UnixStream::pair().unwrap();
+        // Also where reading would not wait.
+        far.set_nonblocking(true).unwrap();
+        near.write_all(b"a body, and more").unwrap();
+        discard(far.as_fd(), 6, FOREVER, FOREVER);
+        let mut rest = [0; 99];
+        assert_eq!(rustix::io::read(&far, &mut rest), Ok(10));
+        let writer = thread::spawn(move || near.write_all(&[b'x'; 1 << 20]));
+        discard(far.as_fd(), u64::MAX, FOREVER, FOREVER);
+        writer.join().unwrap().unwrap();
+        assert_eq!(rustix::io::read(&far, &mut rest), Ok(0), "the end");
+    }
+
+    #[test]
+    fn who_sends_nothing_or_without_end_is_not_waited_for() {
+        let short = Duration::from_millis(20);
+        let (mut near, far) = UnixStream::pair().unwrap();
+        discard(far.as_fd(), 1, FOREVER, short);
+        let writer = thread::spawn(move || while near.write_all(b"more").is_ok() {});
+        discard(far.as_fd(), u64::MAX, short, FOREVER);
+        drop(far);
+        writer.join().unwrap();
     }
 }

@@ -32,9 +32,14 @@ pub(super) fn words(path: &Path) -> Result<Vec<String>, CommandFileError> {
 }
 
 /// A line that begins with `#` is a comment wherever it stands, as in the kit; and so is what
-/// follows a word that begins with one, as in a shell.
+/// follows a word that begins with one, as in a shell. Some editors put a mark before the text, and
+/// a CR at the end of each line, also if the last one lacks its LF.
 fn split(text: &str) -> Result<Vec<String>, shell_words::ParseError> {
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let lines = text
+        .lines()
+        .map(|line| line.strip_suffix('\r').unwrap_or(line))
+        .filter(|line| !line.starts_with('#'));
     shell_words::split(&lines.collect::<Vec<_>>().join("\n"))
 }
 
@@ -75,6 +80,8 @@ mod tests {
                 &["-bind", "-connect", "/a"],
             ),
             ("-bind -connect /a\r\n", &["-bind", "-connect", "/a"]),
+            ("\u{feff}# why\r\n-connect /a\r", &["-connect", "/a"]),
+            ("\u{feff}-connect '\u{feff}'", &["-connect", "\u{feff}"]),
             ("-bind # why\n-connect /a", &["-bind", "-connect", "/a"]),
             ("'a b' \"c d\" e\\ f g\\\nh", &["a b", "c d", "e f", "gh"]),
             ("\"a\n#b\nc\"", &["a\nc"]),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use mio::event::Event;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
+use rustix::io::Errno;
 
 use super::Observer;
 use super::answer::Expected;
@@ -43,8 +44,6 @@ pub(super) struct Generator<'p> {
     later: Vec<(Instant, usize)>,
     /// The room for those that are looked at.
     due: Vec<(Instant, usize)>,
-    /// How often was connected, for the addresses of a name.
-    attempts: usize,
     tally: Tally,
     buffer: Vec<u8>,
     tick: Instant,
@@ -55,12 +54,14 @@ impl<'p> Generator<'p> {
         let requests = Requests::new(plan).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidInput, "a parameter is too long")
         })?;
+        let dial = Dial::new(&plan.address, plan.patience)?;
+        // With it the time begins.
         let tally = Tally::new(plan);
         let slot = || Slot::new(plan.depth(), tally.now);
         Ok(Generator {
             plan,
             poll: Poll::new()?,
-            dial: Dial::new(&plan.address)?,
+            dial,
             requests,
             expected: Expected::new(plan),
             slots: std::iter::repeat_with(slot)
@@ -68,7 +69,6 @@ impl<'p> Generator<'p> {
                 .collect(),
             later: Vec::new(),
             due: Vec::new(),
-            attempts: 0,
             tick: tally.now + TICK,
             tally,
             buffer: vec![0; BUFFER],
@@ -83,7 +83,7 @@ impl<'p> Generator<'p> {
             self.open(index)?;
         }
         let mut events = Events::with_capacity(EVENTS);
-        while self.clock(observer).is_continue() {
+        while self.clock(observer)?.is_continue() {
             match self.poll.poll(&mut events, Some(self.wait())) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 Err(_) => continue,
@@ -99,23 +99,38 @@ impl<'p> Generator<'p> {
     }
 
     /// Looks at how far the run has come.
-    fn clock(&mut self, observer: &mut dyn Observer) -> ControlFlow<()> {
+    fn clock(&mut self, observer: &mut dyn Observer) -> io::Result<ControlFlow<()>> {
         if self.tally.is_done() {
             if !self.tally.warms_up() {
-                return ControlFlow::Break(());
+                return Ok(ControlFlow::Break(()));
             }
             self.tally.measure(self.plan.extent);
             observer.measuring();
+            self.resume()?;
         }
         if self.tally.silence() >= self.plan.patience {
             self.tally.report.gave_up = true;
-            return ControlFlow::Break(());
+            return Ok(ControlFlow::Break(()));
         }
         if self.tally.now >= self.tick {
             self.tick = self.tally.now + TICK;
-            return observer.progress(self.tally.so_far());
+            return Ok(observer.progress(self.tally.so_far()));
         }
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Goes on in all places: each stood still if as many requests had been begun as there were to
+    /// be.
+    fn resume(&mut self) -> io::Result<()> {
+        self.later.clear();
+        for index in 0..self.slots.len() {
+            if self.slots[index].fd().is_some() {
+                self.fill(index)?;
+            } else {
+                self.open(index)?;
+            }
+        }
+        Ok(())
     }
 
     /// How long to wait for an event.
@@ -186,8 +201,8 @@ impl<'p> Generator<'p> {
         if !self.tally.may_begin() {
             return Ok(());
         }
-        self.attempts = self.attempts.wrapping_add(1);
-        match self.dial.connect(self.attempts) {
+        self.slots[index].was_needed = true;
+        match self.dial.connect() {
             Ok(stream) => {
                 let fd = self.slots[index].open(stream);
                 let registry = self.poll.registry();
@@ -252,18 +267,32 @@ impl<'p> Generator<'p> {
         let mut report = self.tally.report;
         for slot in &self.slots {
             report.unfinished += slot.active() as u64;
-            report.never_served += usize::from(!slot.was_served);
+            report.never_served += usize::from(slot.was_needed && !slot.was_served);
         }
         report
     }
 }
 
-/// Whether it is this process that can have no more connections.
+/// Whether it is this process that can have no more connections, however long it waits. A machine
+/// that has run out of ports is none: those of former connections come back, and until then the
+/// report tells how many could not be made.
 fn is_ours(error: &io::Error) -> bool {
-    use rustix::io::Errno;
     let errno = Errno::from_io_error(error);
-    matches!(
-        errno,
-        Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::ADDRNOTAVAIL)
-    )
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ends_a_run() {
+        for (errno, expected) in [
+            (Errno::MFILE, true),
+            (Errno::CONNREFUSED, false),
+            (Errno::ADDRNOTAVAIL, false),
+        ] {
+            assert_eq!(is_ours(&errno.into()), expected, "{errno}");
+        }
+    }
 }

@@ -35,7 +35,7 @@ pub struct Plan {
     pub warm_up: Option<Extent>,
     /// What is measured; ten seconds unless set.
     pub extent: Extent,
-    /// For how long nothing at all may be answered before the run is given up, as it must be where
+    /// For how long no byte may move, either way, before the run is given up, as it must be where
     /// an application serves none of the connections any more; ten seconds unless set.
     pub patience: Duration,
 }

@@ -20,9 +20,9 @@ pub struct Report {
     /// How long the right answers took.
     pub latencies: Latencies,
     /// Connections of the plan that never got an answer, right or wrong, in the whole run: the
-    /// application let them starve.
+    /// application let them starve. Those that the plan had no request for do not count.
     pub never_served: usize,
-    /// Whether the run was given up because nothing was answered any more.
+    /// Whether the run was given up because nothing moved any more.
     pub gave_up: bool,
     /// Bytes sent, records and all.
     pub bytes_sent: u64,

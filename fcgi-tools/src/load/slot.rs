@@ -33,6 +33,8 @@ pub(super) struct Slot {
     has_heard: bool,
     /// Whether writing has to be waited for on this connection.
     pub(super) waits_to_write: bool,
+    /// Whether there was ever a request for this place.
+    pub(super) was_needed: bool,
     /// Whether any request ever got an answer here.
     pub(super) was_served: bool,
 }
@@ -65,6 +67,7 @@ impl Slot {
             has_sent: false,
             has_heard: false,
             waits_to_write: false,
+            was_needed: false,
             was_served: false,
         }
     }

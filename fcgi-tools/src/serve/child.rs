@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -68,7 +68,8 @@ impl Program {
     }
 
     fn start(&self) -> io::Result<Running> {
-        let socket: OwnedFd = self.listener.try_clone()?.into();
+        // A clone of the descriptor alone: the path of the socket stays the listener's.
+        let socket = self.listener.as_fd().try_clone_to_owned()?;
         let child = Command::new(&self.program)
             .args(&self.arguments)
             .stdin(Stdio::from(socket))

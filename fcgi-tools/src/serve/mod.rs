@@ -60,8 +60,10 @@ mod stderr;
 pub(crate) mod target;
 
 use std::ffi::OsString;
+use std::future::poll_fn;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::task::Poll;
 use std::time::Duration;
 
 use fcgi_listen::Address;
@@ -124,8 +126,8 @@ impl Options {
     }
 }
 
-/// Serves until SIGINT (Ctrl-C), SIGTERM or SIGHUP, then stops gracefully; a second signal stops at
-/// once.
+/// Serves until one of the [signals](crate::stop::signals) that end a tool comes, such as Ctrl-C, then
+/// stops gracefully; a second one stops at once.
 ///
 /// # Errors
 ///
@@ -142,15 +144,19 @@ pub fn run(options: Options) -> io::Result<()> {
 }
 
 async fn run_until_signal(gateway: Gateway) -> io::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
+    let mut signals = Vec::new();
+    for number in crate::stop::signals() {
+        signals.push(signal(SignalKind::from_raw(number))?);
+    }
     let mut next = async move || {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
+        poll_fn(|context| {
+            let mut polls = signals.iter_mut().map(|signal| signal.poll_recv(context));
+            match polls.any(|poll| poll.is_ready()) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
     };
     let (first, told) = tokio::sync::oneshot::channel();
     let at_once = async move {

@@ -188,3 +188,32 @@ fn a_socket_is_read_to_its_end() {
         child.wait().unwrap();
     }
 }
+
+/// A web server that keeps that socket open, and sends no more of a body that nobody reads, does
+/// not hold the program for ever.
+#[test]
+fn a_socket_that_stays_open_is_given_up() {
+    let place = Place::new();
+    let peer = play(&place, |talk| {
+        talk.record();
+        talk.stream(hand::PARAMS);
+        talk.answer(b"\r\n\r\nenough", 4);
+    });
+    let (mut near, far) = UnixStream::pair().unwrap();
+    let out = far.try_clone().unwrap();
+    let mut command = cgi_fcgi(&["-bind", "-connect", &place.socket()]);
+    command
+        .env("CONTENT_LENGTH", "1000")
+        .stdin(OwnedFd::from(far))
+        .stdout(OwnedFd::from(out))
+        .stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    // It holds the other end of the pair.
+    drop(command);
+    near.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut response = Vec::new();
+    near.read_to_end(&mut response).unwrap();
+    assert_eq!(response, b"\r\n\r\nenough");
+    assert_eq!(child.wait().unwrap().code(), Some(4));
+    peer.join().unwrap();
+}

@@ -74,6 +74,9 @@ pub(crate) fn end(child: Child) -> Ran {
 
 /// As Ctrl-C does.
 pub(crate) fn interrupt(child: &Child) {
-    let id = i32::try_from(child.id()).unwrap();
-    kill_process(Pid::from_raw(id).unwrap(), Signal::INT).unwrap();
+    signal(child, Signal::INT);
+}
+
+pub(crate) fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
 }

@@ -2,14 +2,16 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Command, Stdio};
 
 use fcgi_tests::address::Address;
 use fcgi_tests::hand::{
     self, CLOSE, OVERLOADED, RESPONDER, STDIN, end_of, end_request, record, responder,
 };
+use rustix::process::Signal;
 
 use crate::echo;
-use crate::tool::{end, fcgi, fcgi_with, interrupt, start};
+use crate::tool::{end, fcgi, fcgi_with, interrupt, signal, start};
 
 #[test]
 fn files_and_standard_input() {
@@ -161,4 +163,29 @@ fn a_proxy_until_ctrl_c() {
         .filter(|rest| *rest != "(end)")
         .collect();
     assert_eq!(from_file, from_proxy);
+}
+
+/// As nohup(1) starts it: a hang-up is no reason to end, and Ctrl-C is the first signal.
+#[test]
+fn a_hangup_that_is_ignored() {
+    let app = echo();
+    let directory = tempfile::tempdir().unwrap();
+    let listen = directory.path().join("proxy.sock");
+    let mut child = Command::new("/bin/sh")
+        .args(["-c", "trap '' HUP; exec \"$@\"", "sh"])
+        .args([env!("CARGO_BIN_EXE_fcgi"), "dump", "--listen"])
+        .arg(&listen)
+        .arg("--connect")
+        .arg(app.address().to_string())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut errors = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    errors.read_line(&mut line).unwrap();
+    assert!(line.starts_with("fcgi: listening on "), "{line}");
+    signal(&child, Signal::HUP);
+    interrupt(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(!listen.exists());
 }

@@ -1,12 +1,13 @@
 //! What counts, and what the observer sees.
 
-use std::io;
+use std::io::{self, Write};
+use std::mem;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fcgi_tests::hand::{REQUEST_COMPLETE, STDOUT, end_request, stream};
+use fcgi_tests::hand::{REQUEST_COMPLETE, STDIN, STDOUT, end_request, read_record, stream};
 use fcgi_tools::load::{self, Extent, MAX_DEPTH, Observer, Plan, Report};
 
 use crate::peer::Peer;
@@ -18,10 +19,14 @@ fn counting() -> (Peer, Arc<AtomicU64>) {
     let counted = Arc::clone(&count);
     let peer = Peer::answering(move |id| {
         counted.fetch_add(1, Ordering::SeqCst);
-        let stdout = stream(STDOUT, id, b"Content-Type: text/plain\n\n");
-        [stdout, end_request(id, 0, REQUEST_COMPLETE)].concat()
+        answer(id)
     });
     (peer, count)
+}
+
+fn answer(id: u16) -> Vec<u8> {
+    let stdout = stream(STDOUT, id, b"Content-Type: text/plain\n\n");
+    [stdout, end_request(id, 0, REQUEST_COMPLETE)].concat()
 }
 
 #[derive(Default)]
@@ -68,6 +73,43 @@ fn a_warm_up_does_not_count() {
     assert_eq!(count.load(Ordering::SeqCst), 150);
     assert_eq!(notes.seen, ["measuring", "measured"]);
     assert!(notes.answered_before >= 100, "{}", notes.answered_before);
+}
+
+/// More requests are answered at once than the warm-up needed: as many more are sent.
+#[test]
+fn a_warm_up_that_is_exceeded_takes_nothing_away() {
+    let peer = Peer::start(|_, mut connection| {
+        let mut held = 0;
+        let mut answers = Vec::new();
+        while let Ok(Some(record)) = read_record(&mut connection) {
+            if record.kind != STDIN || !record.content.is_empty() {
+                continue;
+            }
+            answers.extend(answer(record.id));
+            held += 1;
+            if held != 1 {
+                connection.write_all(&mem::take(&mut answers)).unwrap();
+            }
+        }
+    });
+    let plan = Plan {
+        warm_up: Some(Extent::Requests(1)),
+        depth: 2,
+        ..plan(&peer.address(), 1)
+    };
+    let report = load::run(&plan, &mut ()).unwrap();
+    assert_eq!((report.answers, report.gave_up), (1, false));
+}
+
+#[test]
+fn connections_that_were_not_needed_do_not_starve() {
+    let (peer, _) = counting();
+    let plan = Plan {
+        connections: 8,
+        ..plan(&peer.address(), 2)
+    };
+    let report = load::run(&plan, &mut ()).unwrap();
+    assert_eq!((report.answers, report.never_served), (2, 0));
 }
 
 #[test]

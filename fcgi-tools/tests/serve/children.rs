@@ -91,7 +91,13 @@ fn assert_gone(process: Pid) {
 
 #[test]
 fn a_child_is_started_and_stopped() {
-    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+    // One that is ignored here is by what is started here.
+    let heeded = fcgi_tools::stop::signals();
+    let signals = [Signal::INT, Signal::TERM, Signal::HUP];
+    for signal in signals
+        .into_iter()
+        .filter(|signal| heeded.contains(&signal.as_raw()))
+    {
         let serve = Serve::start(&["--", &program("tiny-fcgi")]);
         let pages = [(); 3].map(|()| serve.get("/").text());
         for (page, number) in pages.iter().zip(1..) {
@@ -116,6 +122,19 @@ fn its_socket_goes_away_with_it() {
     assert!(directory.is_dir());
     serve.stop(Signal::TERM);
     assert!(!fs::exists(directory).unwrap());
+}
+
+/// Also one whose place was chosen.
+#[test]
+fn its_path_goes_away_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("app.sock");
+    let program = program("tiny-fcgi");
+    let serve = Serve::start(&["--listen", path.to_str().unwrap(), "--", &program]);
+    assert!(serve.get("/").text().contains("Request number 1 "));
+    assert!(path.exists());
+    serve.stop(Signal::TERM);
+    assert!(!path.exists());
 }
 
 #[test]
