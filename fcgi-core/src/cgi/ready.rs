@@ -19,8 +19,8 @@ macro_rules! ready {
 /// A complete response, head and body, for a request that cannot be served: what STDOUT has to
 /// carry, in a few hundred bytes at most.
 ///
-/// There is one for 400, 413, 415, 431, 500 and 503; the last asks the client to come again in a
-/// second. Any other status gets the response of 500.
+/// There is one for 400, 408, 413, 415, 431, 500 and 503; the last asks the client to come again in
+/// a second. Any other status gets the response of 500.
 ///
 /// ```
 /// use fcgi_core::cgi::{Status, error_response};
@@ -33,6 +33,7 @@ macro_rules! ready {
 pub const fn error_response(status: Status) -> &'static [u8] {
     match status {
         Status::BAD_REQUEST => ready!("400 Bad Request", 16),
+        Status::REQUEST_TIMEOUT => ready!("408 Request Timeout", 20),
         Status::CONTENT_TOO_LARGE => ready!("413 Content Too Large", 22),
         Status::UNSUPPORTED_MEDIA_TYPE => ready!("415 Unsupported Media Type", 27),
         Status::REQUEST_HEADER_FIELDS_TOO_LARGE => {
@@ -57,7 +58,7 @@ mod tests {
             let Some(status) = Status::new(code) else {
                 panic!("{code}");
             };
-            let own = matches!(code, 400 | 413 | 415 | 431 | 500 | 503);
+            let own = matches!(code, 400 | 408 | 413 | 415 | 431 | 500 | 503);
             let sent = if own {
                 status
             } else {

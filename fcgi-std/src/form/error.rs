@@ -16,8 +16,8 @@ pub enum Error {
     /// The form is malformed, or more than the server takes.
     Form(FormError),
     /// The body did not come to its end: it is shorter than announced (`UnexpectedEof`), longer
-    /// than the server takes (`FileTooLarge`), or reading it failed otherwise, as
-    /// [`InputReader`](crate::InputReader) says.
+    /// than the server takes (`FileTooLarge`), or did not come in time (`TimedOut`), or reading it
+    /// failed otherwise, as [`InputReader`](crate::InputReader) says.
     Body(Arc<io::Error>),
     /// A file could not be written to the spool directory.
     Spool(Arc<io::Error>),
@@ -38,13 +38,14 @@ impl Error {
         Error::Spool(Arc::new(error))
     }
 
-    /// The status of the answer: 400, 413 or 415 when the client is to blame, else 500.
+    /// The status of the answer: 400, 408, 413 or 415 when the client is to blame, else 500.
     #[must_use]
     pub fn status(&self) -> Status {
         match self {
             Error::Form(error) => error.status(),
             Error::Body(error) => match error.kind() {
                 io::ErrorKind::UnexpectedEof => Status::BAD_REQUEST,
+                io::ErrorKind::TimedOut => Status::REQUEST_TIMEOUT,
                 io::ErrorKind::FileTooLarge => Status::CONTENT_TOO_LARGE,
                 _ => Status::INTERNAL_SERVER_ERROR,
             },
@@ -120,7 +121,7 @@ mod tests {
             (Error::Form(FormError::NotMultipart), 415),
             (Error::Body(io(io::ErrorKind::UnexpectedEof)), 400),
             (Error::Body(io(io::ErrorKind::FileTooLarge)), 413),
-            (Error::Body(io(io::ErrorKind::TimedOut)), 500),
+            (Error::Body(io(io::ErrorKind::TimedOut)), 408),
             (Error::Spool(io(io::ErrorKind::StorageFull)), 500),
             (Error::NotAForm, 415),
             (Error::Taken, 500),

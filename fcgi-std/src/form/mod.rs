@@ -38,8 +38,9 @@
 //!
 //! Every error is an [`Error`], which `?` turns into the [`io::Error`](std::io::Error) that a
 //! handler returns. The client of [`serve`](crate::Server::serve) then gets its status, if nothing
-//! was sent yet: 400 for a malformed form or one that is cut, 413 for one that is too large, 415
-//! where another type of content came. It is reported as any other failure of a handler is.
+//! was sent yet: 400 for a malformed form or one that is cut, 408 for one that did not come in time,
+//! 413 for one that is too large, 415 where another type of content came. It is reported as any
+//! other failure of a handler is.
 //!
 //! [`Limits`] are set by [`Server::form_limits`](crate::Server::form_limits).
 
@@ -113,9 +114,9 @@ impl Request {
     /// those that are no files.
     ///
     /// The first call reads `stdin` to its end, and must come before anything was read of it, which
-    /// is noticed if the request says how long it is. A body of another type is no form: the tree is empty then, and `stdin` is left as it is.
-    /// So it is for an Authorizer, and for GET and HEAD, whose bodies mean nothing (RFC 9110
-    /// §9.3.1).
+    /// is noticed if the request says how long it is. A body of another type is no form: the tree
+    /// is empty then, and `stdin` is left as it is. So it is for an Authorizer, and for GET and
+    /// HEAD, whose bodies mean nothing (RFC 9110 §9.3.1).
     ///
     /// # Errors
     ///
@@ -184,7 +185,9 @@ impl Request {
 
     /// Whether something was read of a body whose length was announced.
     fn is_begun(&self) -> bool {
-        self.role() != Role::Authorizer && self.stdin.announced() != self.params.content_length()
+        // A CGI request that does not say has no body.
+        let length = self.params.content_length();
+        self.role() != Role::Authorizer && length.is_some() && self.stdin.announced() != length
     }
 
     fn kind(&self) -> Result<Kind, FormError> {

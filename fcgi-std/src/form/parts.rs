@@ -56,8 +56,8 @@ impl<R: BufRead> Parts<R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Form`] when it has no boundary or another type: [`FormError::NotMultipart`](super::FormError::NotMultipart) for
-    /// one.
+    /// [`Error::Form`] when it has no boundary or another type:
+    /// [`FormError::NotMultipart`](super::FormError::NotMultipart) for one.
     pub fn new(
         content_type: impl AsRef<[u8]>,
         reader: R,

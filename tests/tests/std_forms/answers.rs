@@ -1,6 +1,7 @@
 //! What is a form and what is not, and what the client gets when a form cannot be had.
 
 use std::io::Read;
+use std::time::Duration;
 
 use fcgi_std::form::{Error, FormError, Limits, MultipartLimits};
 use fcgi_tests::blocking;
@@ -156,6 +157,28 @@ fn the_limit_of_all_bodies_holds_too() {
         text(&peer.ask(1, request(&pairs, b"a=12345678", 4))),
         "1 0 "
     );
+}
+
+#[test]
+fn a_form_that_does_not_come() {
+    let app = blocking::unix(
+        |server| server.body_timeout(Duration::from_millis(100)),
+        form_and_rest,
+    );
+    for (content_type, half) in [
+        (URLENCODED, &b"a=1&b"[..]),
+        (MULTIPART, b"--XxX\r\nContent-Disp"),
+        (
+            MULTIPART,
+            b"--XxX\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nhalf",
+        ),
+    ] {
+        let mut peer = app.connect();
+        let whole = request(&post(content_type, 200), half, 100);
+        let end = whole.len() - end_of(STDIN, 1).len();
+        is_page(&peer.ask(1, &whole[..end]), "408");
+        app.wait_for_incident("the body with the form did not come");
+    }
 }
 
 #[test]
