@@ -143,7 +143,9 @@ impl<S: Service> Turn<'_, S> {
         let request = &mut self.active.requests[at];
         let id = request.id;
         let framing = params.framing();
-        request.length = framing.content_length;
+        // An Authorizer has no body, whatever its parameters say.
+        let has_body = request.role != Role::Authorizer;
+        request.length = framing.content_length.filter(|_| has_body);
         request.out.is_head_request = framing.is_head;
         request.out.open = body.is_some() || self.conn.machine.may_answer(id);
         request.since = self.io.now;

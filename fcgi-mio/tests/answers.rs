@@ -71,6 +71,25 @@ fn all_roles() {
 }
 
 #[test]
+fn an_authorizer_is_not_refused_for_the_length_of_a_body() {
+    everywhere(
+        |s| s.max_body(10),
+        echo,
+        |_, peer| {
+            let head = [
+                begin(1, AUTHORIZER, KEEP),
+                params(1, &[("CONTENT_LENGTH", "11")]),
+                end_of(PARAMS, 1),
+            ];
+            for stdin in [vec![], stream(STDIN, 1, b"12345678901")] {
+                let answer = peer.ask(1, [&*head.concat(), &stdin].concat());
+                assert_eq!(answer.body(), b"[]");
+            }
+        },
+    );
+}
+
+#[test]
 fn limits_are_answered_truly() {
     for (multiplex, mpxs) in [(16, "1"), (3, "1"), (1, "0")] {
         everywhere(
