@@ -3,6 +3,7 @@
 use std::env;
 use std::fs::File;
 use std::io;
+use std::num::NonZeroU64;
 use std::os::fd::{IntoRawFd, OwnedFd};
 use std::path::Path;
 use std::process;
@@ -14,6 +15,9 @@ use crate::listener::is_listening;
 
 /// More descriptors than this are not passed on; a number beyond is a mistake in the environment.
 const MOST_PASSED: u16 = 4096;
+
+/// In the environment, after how many requests the process should end.
+const MAX_REQUESTS: &str = "FCGI_MAX_REQUESTS";
 
 /// Takes the listening sockets that this process was started with: descriptor 0 first, if it is one
 /// (FastCGI §2.2), then those of `LISTEN_FDS`. None means that the process was not started as a
@@ -57,6 +61,24 @@ pub fn inherited() -> io::Result<Vec<Listener>> {
         }
     }
     Ok(listeners)
+}
+
+/// After how many requests whoever passed the sockets on wants this process to end, to start a
+/// fresh one: what FCGI_MAX_REQUESTS says, as `fcgi-process` sets it. Only for processes that have
+/// [inherited] something; who started another one meant nobody's sockets by it.
+///
+/// # Errors
+///
+/// `InvalidInput` when that is not a number from 1.
+pub fn inherited_max_requests() -> io::Result<Option<NonZeroU64>> {
+    let Some(most) = env::var_os(MAX_REQUESTS) else {
+        return Ok(None);
+    };
+    let most = most.to_str().and_then(|most| most.parse().ok());
+    most.map(Some).ok_or_else(|| {
+        let error = format!("{MAX_REQUESTS} is not a number from 1");
+        io::Error::new(io::ErrorKind::InvalidInput, error)
+    })
 }
 
 fn from_stdin() -> io::Result<Option<Listener>> {

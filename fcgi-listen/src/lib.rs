@@ -59,7 +59,7 @@ mod stream;
 pub use accept::{AcceptAction, Backoff};
 pub use address::{Address, AddressError};
 pub use credentials::Credentials;
-pub use inherit::inherited;
+pub use inherit::{inherited, inherited_max_requests};
 pub use listener::Listener;
 pub use options::Options;
 pub use peers::{Peer, WebServerAddrs, WebServerAddrsError};

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::thread::{self, Builder, ScopedJoinHandle};
 use std::time::Duration;
 
-use fcgi_listen::{Address, Listener, Options, inherited};
+use fcgi_listen::{Address, Listener, Options, inherited, inherited_max_requests};
 
 use crate::deferred::Shared;
 use crate::hall::{Acceptor, Hall};
 use crate::handle::Handle;
-use crate::retirement::{self, Retirement};
+use crate::retirement::Retirement;
 use crate::server::{Part, Seat};
 use crate::service::{Service, whole};
 use crate::settings::Settings;
@@ -93,7 +93,7 @@ impl Loops {
             return Loops::bind(address, loops);
         }
         let mut loops = Loops::new(listeners, loops);
-        loops.max_requests = retirement::max_requests()?;
+        loops.max_requests = inherited_max_requests()?;
         Ok(loops)
     }
 

@@ -1,16 +1,11 @@
 //! The end of a process that has served enough requests.
 
-use std::env;
-use std::io;
 use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::handle::Handle;
 use crate::settings::FOREVER;
-
-/// With this the starter says after how many requests the process should retire.
-const MAX_REQUESTS: &str = "FCGI_MAX_REQUESTS";
 
 /// Counts the requests of all loops that run together, and stops these when it is enough.
 pub(crate) struct Retirement {
@@ -42,18 +37,6 @@ impl Retirement {
         }
         is_last
     }
-}
-
-/// What the starter of the process wants, if anything.
-pub(crate) fn max_requests() -> io::Result<Option<NonZeroU64>> {
-    let Some(most) = env::var_os(MAX_REQUESTS) else {
-        return Ok(None);
-    };
-    let most = most.to_str().and_then(|most| most.parse().ok());
-    most.map(Some).ok_or_else(|| {
-        let error = format!("{MAX_REQUESTS} is not a number from 1");
-        io::Error::new(io::ErrorKind::InvalidInput, error)
-    })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
-use fcgi_listen::{Address, Listener, inherited};
+use fcgi_listen::{Address, Listener, inherited, inherited_max_requests};
 use mio::unix::pipe;
 use mio::{Events, Poll};
 
@@ -14,7 +14,7 @@ use crate::deferred::Shared;
 use crate::event_loop::Loop;
 use crate::hall::Hall;
 use crate::handle::Handle;
-use crate::retirement::{self, Retirement};
+use crate::retirement::Retirement;
 use crate::service::{Service, whole};
 use crate::settings::Settings;
 use crate::web_server::{self, Outgoing};
@@ -103,7 +103,7 @@ impl Server {
             return Server::bind(address);
         }
         let mut server = Server::new(listeners)?;
-        server.max_requests = retirement::max_requests()?;
+        server.max_requests = inherited_max_requests()?;
         Ok(server)
     }
 

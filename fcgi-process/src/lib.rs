@@ -52,7 +52,8 @@
 //! By its environment: `FCGI_SUPERVISOR_PID`, for [`is_supervised`]; `FCGI_LISTENER_NONBLOCKING=1`,
 //! that all who share the socket run this program, so that it may make the socket non-blocking if
 //! it copes with that; and `FCGI_MAX_REQUESTS` where there is a
-//! [maximum](Supervisor::max_requests). Applications on `fcgi-std` heed the last two.
+//! [maximum](Supervisor::max_requests). Applications on `fcgi-std` heed the last two, and those
+//! on `fcgi-mio` the last; they make it non-blocking in any case.
 //!
 //! ## When a child ends
 //!

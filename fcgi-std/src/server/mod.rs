@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fcgi_listen::{Address, Listener, WebServerAddrs, inherited};
+use fcgi_listen::{Address, Listener, WebServerAddrs, inherited, inherited_max_requests};
 
 pub use self::handle::Handle;
 pub use self::requests::Requests;
@@ -66,9 +66,6 @@ pub struct Server {
     /// How patient a stop by a signal is, if signals are heeded.
     signals: Option<Duration>,
 }
-
-/// With this the starter says after how many requests the process should retire.
-const MAX_REQUESTS: &str = "FCGI_MAX_REQUESTS";
 
 /// With `1` the starter says that whoever shares the listening socket copes with its not blocking,
 /// as a supervisor knows whose processes all run one program.
@@ -133,9 +130,9 @@ impl Server {
         }))
     }
 
-    /// Finds out how the process was started: takes over what the parent process opened; if there is
-    /// nothing and a web server runs it as a CGI program, is that; if not, listens on `address`, which
-    /// may come from the command line; without one it is a CGI program run by hand.
+    /// Finds out how the process was started: takes over what the parent process opened; if there
+    /// is nothing and a web server runs it as a CGI program, is that; if not, listens on `address`,
+    /// which may come from the command line; without one it is a CGI program run by hand.
     ///
     /// ```no_run
     /// let address = std::env::args().nth(1);
@@ -166,12 +163,8 @@ impl Server {
             return Ok(None);
         }
         let mut server = Server::new(listeners);
-        if let Some(most) = env::var_os(MAX_REQUESTS) {
-            let most = most.to_str().and_then(|most| most.parse().ok());
-            server = server.retire_after(most.ok_or_else(|| {
-                let error = format!("{MAX_REQUESTS} is not a number from 1");
-                io::Error::new(io::ErrorKind::InvalidInput, error)
-            })?);
+        if let Some(most) = inherited_max_requests()? {
+            server = server.retire_after(most);
         }
         Ok(Some(server))
     }
