@@ -171,6 +171,8 @@ impl State {
         let (until, waiting) = match self.intake.pending() {
             Pending::Nothing => {
                 self.is_resting = true;
+                // A connection that rests holds no memory for output either.
+                self.outbox = Outbox::default();
                 (Instant::now() + rules.idle_timeout, Waiting::Idle)
             }
             Pending::Params { since } => (since + rules.header_timeout, Waiting::Head),
@@ -259,5 +261,33 @@ impl State {
             }
             _ => Step::Close,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+
+    use fcgi_listen::Peer;
+
+    use crate::rules::Rules;
+
+    #[test]
+    fn a_connection_that_rests_holds_no_memory_for_output() {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        let context = Context::new(Rules::default(), Box::new(|_| ()));
+        let session = Session::new(0, near.into(), Peer::Unix, &context.rules);
+        let mut answer = vec![1; 30_000];
+        session.lock().outbox.push(&answer);
+        let step = session.advance(&context, true);
+        assert!(matches!(
+            step,
+            Step::Wait(Interest::Readable, _, Waiting::Idle)
+        ));
+        assert_eq!(session.lock().outbox.capacity(), 0);
+        far.read_exact(&mut answer).unwrap();
     }
 }

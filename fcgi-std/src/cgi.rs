@@ -16,7 +16,6 @@ use fcgi_core::cgi::{Status, error_response, exit_status};
 use fcgi_core::params::append;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::sockopt::socket_type;
 
 use crate::context::{Context, Report};
 use crate::incident::Incident;
@@ -74,13 +73,14 @@ impl Process {
         }
         let mut request = Request::of_process(Arc::clone(self), Params::from_stream(stream));
         let length = request.stdin.announced().unwrap_or(0);
+        // What is refused is drained, too.
+        self.stdin().get_mut().1.get_mut().set_limit(length);
         if let Some((status, app_status)) = self.refusal(&request, length) {
             request.stdout.replace(error_response(status));
             request.set_exit_status(app_status);
             // Its end is written as it is dropped.
             return Ok(None);
         }
-        self.stdin().get_mut().1.get_mut().set_limit(length);
         self.collect();
         Ok(Some(request))
     }
@@ -194,15 +194,13 @@ impl Process {
         written
     }
 
-    /// Reads what is left of the body, within the bounds of the rules, if it comes through a
-    /// socket. Apache's `mod_cgid` takes the response from the other end of the same one, and a
-    /// socket that is closed with input unread is reset, which costs the client the response.
+    /// Reads what is left of the body, within the bounds of the rules, as the client can lose the
+    /// response otherwise. fcgiwrap answers 502 when nobody takes the body; Apache's `mod_cgid`
+    /// sends it through the socket of the response, which is reset when it is closed with input
+    /// unread.
     fn drain(&self) {
         let mut stdin = self.stdin();
         let body = stdin.get_mut().1.get_mut();
-        if socket_type(body.get_ref()).is_err() {
-            return;
-        }
         let rules = self.rules();
         let until = Instant::now() + rules.drain_timeout;
         let mut left = rules.drain_bytes;

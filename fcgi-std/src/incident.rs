@@ -81,7 +81,8 @@ impl fmt::Display for Incident {
                 write!(f, "{peer} timed out ({waiting_for}), connection closed")
             }
             Incident::Abandoned { id, error } => {
-                write!(f, "request {id} was given up by the web server: {error}")
+                write!(f, "request {id} was given up by the web server: ")?;
+                one_line(f, &error.to_string())
             }
             Incident::HandlerFailed { id, error } => {
                 write!(f, "handler of request {id} failed: ")?;
@@ -114,12 +115,29 @@ mod tests {
     #[test]
     fn one_line_whatever_the_text() {
         let message = format!("a\r\nforged: line\x1b[2J{}", "x".repeat(1000));
-        let line = Incident::HandlerPanicked {
-            id: RequestId::new(1).unwrap(),
-            message,
+        let id = RequestId::ONE;
+        let error = || io::Error::other(message.clone());
+        let shown = r"a\r\nforged: line\u{1b}[2Jx";
+        for (incident, what) in [
+            (
+                Incident::Abandoned { id, error: error() },
+                "request 1 was given up by the web server: ",
+            ),
+            (
+                Incident::HandlerFailed { id, error: error() },
+                "handler of request 1 failed: ",
+            ),
+            (
+                Incident::HandlerPanicked {
+                    id,
+                    message: message.clone(),
+                },
+                "handler of request 1 panicked: ",
+            ),
+        ] {
+            let line = incident.to_string();
+            assert!(line.starts_with(&format!("{what}{shown}")), "{line}");
+            assert!(line.len() < 600 && !line.chars().any(char::is_control));
         }
-        .to_string();
-        assert!(line.starts_with(r"handler of request 1 panicked: a\r\nforged: line\u{1b}[2Jx"));
-        assert!(line.len() < 600 && !line.chars().any(char::is_control));
     }
 }

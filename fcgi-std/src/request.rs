@@ -139,8 +139,8 @@ impl Request {
         self.link.peer()
     }
 
-    /// As whom the web server's process runs, where the connection is a unix socket; `None` where it
-    /// is not.
+    /// As whom the web server's process runs, where the connection is a unix socket; `None` where
+    /// it is not.
     ///
     /// # Errors
     ///

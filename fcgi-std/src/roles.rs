@@ -261,8 +261,8 @@ pub fn authorize(
 /// A request to a Filter (§6.4): STDIN as a Responder has it, then a file as DATA.
 ///
 /// Reading `data` to its end fails with `UnexpectedEof` when it is shorter than FCGI_DATA_LENGTH
-/// says, so a file that was cut does not pass for a short one. The response may begin when STDIN has
-/// ended; a Filter that answers from a cache need not read `data` at all.
+/// says, so a file that was cut does not pass for a short one. The response may begin when STDIN
+/// has ended; a Filter that answers from a cache need not read `data` at all.
 pub struct Filter<'r>(&'r mut Request);
 
 impl<'r> Filter<'r> {

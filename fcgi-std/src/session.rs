@@ -74,8 +74,11 @@ impl Session {
                         "the web server closed the connection inside the request",
                     ));
                 }
+                state.has_reader = true;
             }
-            self.wait(flags, &mut deadline, rules.body_timeout)?;
+            let waited = self.wait(flags, &mut deadline, rules.body_timeout);
+            self.lock().has_reader = false;
+            waited?;
         }
     }
 

@@ -38,6 +38,9 @@ pub(crate) struct State {
     pub(crate) clean: bool,
     pub(crate) running: Option<RequestId>,
     pub(crate) held: InputStream,
+    /// Whether a thread waits for input. Another one that writes meanwhile must leave that to it:
+    /// what is read already wakes nobody.
+    pub(crate) has_reader: bool,
     pub(crate) ended: Ended,
     /// Why nothing can be read or written any more.
     pub(crate) broken: Option<io::ErrorKind>,
@@ -84,6 +87,7 @@ impl State {
             clean: true,
             running: None,
             held: InputStream::Stdin,
+            has_reader: false,
             ended: Ended::default(),
             broken: None,
             violation: None,
@@ -172,7 +176,7 @@ impl State {
     pub(crate) fn find(&mut self, stream: InputStream) -> io::Result<Found> {
         loop {
             self.check()?;
-            if stream == InputStream::Data && !self.ended.data {
+            if stream == InputStream::Data {
                 // A Filter that goes on to its DATA gives up the rest of STDIN.
                 self.ahead.clear();
             }
@@ -288,7 +292,7 @@ impl State {
             return Ok(());
         }
         self.looked = Instant::now();
-        if !self.ended.input {
+        if !self.ended.input && !self.has_reader {
             self.fill(stream, Input::SIZE)?;
         }
         self.parse_on()?;
@@ -307,6 +311,9 @@ impl State {
     pub(crate) fn read_ahead(&mut self, stream: &Stream, most: usize) -> io::Result<bool> {
         if self.ended.input {
             return Ok(false);
+        }
+        if self.has_reader {
+            return self.check().map(|_| true);
         }
         let filled = self.input.fill(stream, most.max(Input::SIZE));
         match self.note(filled)? {

@@ -91,8 +91,9 @@ impl InputReader {
             *left = left.saturating_sub(count);
         }
         if let Some(allowed) = &mut self.allowed {
-            let Some(rest) = allowed.checked_sub(count) else {
-                *allowed = 0;
+            // What is too long stays so, also at its end.
+            let rest = allowed.checked_sub(count).filter(|_| !self.too_long);
+            let Some(rest) = rest else {
                 self.too_long = true;
                 return Err(io::Error::new(
                     io::ErrorKind::FileTooLarge,
@@ -136,7 +137,7 @@ impl BufRead for InputReader {
                 bytes.len()
             });
             self.chunk = chunk;
-            pulled?;
+            pulled.inspect_err(|_| self.chunk.clear())?;
         }
         Ok(&self.chunk[self.used..])
     }
@@ -241,8 +242,8 @@ impl Stdout {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` with a [`HeadError`](fcgi_core::cgi::HeadError) when CGI does not allow it, or when the head is out
-    /// already.
+    /// `InvalidInput` with a [`HeadError`](fcgi_core::cgi::HeadError) when CGI does not allow it,
+    /// or when the head is out already.
     pub fn header(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> io::Result<()> {
         self.head()?.add(name, value).map_err(invalid)
     }

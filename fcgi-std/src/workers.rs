@@ -117,7 +117,8 @@ where
                 }
                 Ok(Next::Idle) => {
                     let mut count = self.staff.count();
-                    if count.threads > self.least {
+                    // The others may be busy for long: one stays, for what comes meanwhile.
+                    if count.threads > self.least && self.pool.waiting() > 0 {
                         count.threads -= 1;
                         return Ok(Left::Extra);
                     }
@@ -247,19 +248,15 @@ fn accept_one(pool: &Pool, listener: &Listener) -> bool {
         Ok(false) => return true,
         Err(_) => thread::sleep(pause),
     }
-    if !pool.make_room() {
+    if !pool.promise() {
         thread::sleep(pause);
         return true;
     }
     // If another process was faster, this waits for the next connection; a stop waits a little for
     // that, not for ever.
-    let Some(promise) = pool.promise() else {
-        return false;
-    };
     let accepted = listener.accept();
     let action = accepted.as_ref().err().map(AcceptAction::for_error);
     pool.adopt(accepted);
-    drop(promise);
     if action == Some(AcceptAction::Pause) {
         thread::sleep(pause);
     }

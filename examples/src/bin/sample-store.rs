@@ -68,7 +68,7 @@ impl Store {
         }
         // One write, so that lines are whole; the leading feed ends one that a crash has cut.
         self.log
-            .write_all(format!("\n{customer:032x} {item} {count}\n").as_bytes())?;
+            .write_all(format!("\n{}", line(customer, item, count)).as_bytes())?;
         self.log.sync_data()?;
         self.lines += 2;
         self.baskets
@@ -90,7 +90,7 @@ impl Store {
         let mut text = String::new();
         for (customer, basket) in &self.baskets {
             for (item, count) in basket {
-                text += &format!("{customer:032x} {item} {count}\n");
+                text += &line(*customer, item, *count);
             }
         }
         file.write_all(text.as_bytes())?;
@@ -102,8 +102,13 @@ impl Store {
     }
 }
 
+/// The semicolon tells a whole line from one that was cut inside its number.
+fn line(customer: u128, item: &str, count: u32) -> String {
+    format!("{customer:032x} {item} {count};\n")
+}
+
 fn parse(line: &str) -> Option<(u128, String, u32)> {
-    let mut words = line.split(' ');
+    let mut words = line.strip_suffix(';')?.split(' ');
     let customer = u128::from_str_radix(words.next()?, 16).ok()?;
     let item = words.next().filter(|item| GOODS.contains(item))?;
     Some((customer, item.to_owned(), words.next()?.parse().ok()?))

@@ -17,27 +17,34 @@ use crate::session::Session;
 impl Pool {
     pub(super) fn accept(self: &Arc<Pool>, at: u64) -> Option<Request> {
         let listener = self.listeners.get(usize::try_from(at).ok()?)?;
-        let promise = self.promise()?;
-        if !self.make_room() {
+        if !self.promise() {
             return None;
         }
-        let accepted = listener.accept();
-        let session = self.arrived(accepted);
-        drop(promise);
-        let table = self.table();
-        if table.accepting == Accepting::On && self.mode == Mode::OneShot {
-            let _ = self
-                .poller
-                .arm(listener.as_fd(), LISTENERS + at, Interest::Readable);
+        let session = self.arrived(listener.accept());
+        if self.mode == Mode::OneShot {
+            let table = self.table();
+            if table.accepting == Accepting::On {
+                let _ = self
+                    .poller
+                    .arm(listener.as_fd(), LISTENERS + at, Interest::Readable);
+            }
         }
-        drop(table);
         self.drive(&session?)
     }
 
-    /// Makes room for one more connection, if need be by closing the one that has been idle
-    /// longest; else accepting rests until one closes.
-    pub(crate) fn make_room(&self) -> bool {
+    /// Promises that what is about to be accepted will be served: until it has
+    /// [arrived](Pool::arrived), a stop waits with its end, for a while. `false` in a stop, and
+    /// when there is no room.
+    pub(crate) fn promise(&self) -> bool {
         let mut table = self.table();
+        let may_come = table.stop_until.is_none() && self.make_room(&mut table);
+        table.promises += usize::from(may_come);
+        may_come
+    }
+
+    /// Makes room for one more connection, if need be by closing the one that has been idle
+    /// longest; else accepting rests until one is idle or closes.
+    fn make_room(&self, table: &mut Table) -> bool {
         if table.slots.len() < self.context.rules.max_connections {
             return true;
         }
@@ -49,26 +56,16 @@ impl Pool {
                 _ => None,
             });
         let Some((_, oldest)) = idle.min() else {
-            self.set_accepting(&mut table, Accepting::Full);
+            self.set_accepting(table, Accepting::Full);
             return false;
         };
         let slot = table.slots.remove(oldest);
-        self.forget(&mut table, slot);
+        self.forget(table, slot);
         true
     }
 
-    /// As long as the promise is there, a stop waits with its end, for a while; `None` in a stop.
-    pub(crate) fn promise(&self) -> Option<Promise<'_>> {
-        let mut table = self.table();
-        if table.stop_until.is_some() {
-            return None;
-        }
-        table.promises += 1;
-        Some(Promise(self))
-    }
-
-    /// Takes over what was accepted, if it may come in.
-    pub(crate) fn arrived(&self, accepted: io::Result<(Stream, Peer)>) -> Option<Arc<Session>> {
+    /// Takes over what was accepted after a [promise](Pool::promise), if it may come in.
+    fn arrived(&self, accepted: io::Result<(Stream, Peer)>) -> Option<Arc<Session>> {
         let admitted = match accepted {
             // Of a peer that cannot be told nothing is known that would let it in.
             Ok((stream, peer)) => {
@@ -84,12 +81,15 @@ impl Pool {
             }
         };
         let mut table = self.table();
-        admitted
+        let session = admitted
             .filter(|_| !table.finished)
-            .map(|(stream, peer)| self.enter(&mut table, stream, peer))
+            .map(|(stream, peer)| self.enter(&mut table, stream, peer));
+        table.promises -= 1;
+        self.finish_if_empty(&mut table);
+        session
     }
 
-    pub(crate) fn accept_failed(&self, error: io::Error) {
+    fn accept_failed(&self, error: io::Error) {
         let action = AcceptAction::for_error(&error);
         if matches!(action, AcceptAction::Retry | AcceptAction::WouldBlock) {
             return;
@@ -137,16 +137,5 @@ impl Pool {
             // One that blocks is not registered: another thread accepts there.
             let _ = self.poller.arm(listener.as_fd(), token, interest);
         }
-    }
-}
-
-/// That what is about to be accepted will be served.
-pub(crate) struct Promise<'p>(&'p Pool);
-
-impl Drop for Promise<'_> {
-    fn drop(&mut self) {
-        let mut table = self.0.table();
-        table.promises -= 1;
-        self.0.finish_if_empty(&mut table);
     }
 }

@@ -285,7 +285,7 @@ impl Pool {
         mut until: Instant,
         waiting: Waiting,
     ) {
-        let must_wake = {
+        let (must_wake, makes_room) = {
             let mut table = self.table();
             let is_stopping = table.stop_until.is_some();
             if waiting == Waiting::Idle {
@@ -297,7 +297,8 @@ impl Pool {
             if let Some(slot) = table.slots.get_mut(session.key) {
                 slot.parked = Some((until, waiting));
             }
-            must_wake
+            let makes_room = waiting == Waiting::Idle && table.accepting == Accepting::Full;
+            (must_wake, makes_room)
         };
         if must_wake {
             // Others may be waiting without a deadline, or for longer than a stop allows.
@@ -306,6 +307,10 @@ impl Pool {
         // From here on another thread may have it.
         if self.arm(session, interest).is_err() {
             self.close(session);
+        }
+        if makes_room {
+            // It can be closed for one that comes.
+            self.set_accepting(&mut self.table(), Accepting::On);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Stopping a server from outside.
 
+use std::ffi::c_int;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
@@ -32,8 +33,8 @@ impl Handle {
     }
 
     /// Begins a graceful stop: no new connections; requests that run may go on for `patience` long,
-    /// and what is left of them then is cut off. Returns at once; the server's own call returns when
-    /// all is over.
+    /// and what is left of them then is cut off. Returns at once; the server's own call returns
+    /// when all is over.
     ///
     /// A connection that rests, new or kept, has a second for one more request: it may be on its
     /// way, and most web servers send it no second time. Then it is closed.
@@ -86,22 +87,44 @@ impl Handle {
     /// Stops the server when a signal asks for it; see
     /// [`Server::stop_on_signals`](super::Server::stop_on_signals).
     pub(super) fn watch_signals(&self, patience: Duration) -> io::Result<()> {
-        let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR1])?;
-        let handle = self.clone();
-        let watch = move || {
-            for signal in signals.forever() {
-                if handle.is_over() {
-                    // There is nothing left to wait for: let it do what it does by itself.
-                    let _ = emulate_default_handler(signal);
-                } else if handle.is_stopping() {
-                    handle.stop(Duration::ZERO);
-                } else {
-                    handle.stop(patience);
-                }
-            }
-        };
-        let name = String::from("fastcgi signals");
-        thread::Builder::new().name(name).spawn(watch)?;
+        let mut heeding = HEEDING.lock().unwrap_or_else(PoisonError::into_inner);
+        if !heeding.has_thread {
+            let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR1])?;
+            let name = String::from("fastcgi signals");
+            thread::Builder::new()
+                .name(name)
+                .spawn(move || signals.forever().for_each(heed))?;
+            heeding.has_thread = true;
+        }
+        heeding.servers.retain(|(handle, _)| !handle.is_over());
+        heeding.servers.push((self.clone(), patience));
         Ok(())
+    }
+}
+
+/// The servers of this process that heed signals, and how patient their stops are.
+struct Heeding {
+    servers: Vec<(Handle, Duration)>,
+    /// One thread waits for the signals of all: each by itself could not tell whether another
+    /// server still runs.
+    has_thread: bool,
+}
+
+static HEEDING: Mutex<Heeding> = Mutex::new(Heeding {
+    servers: Vec::new(),
+    has_thread: false,
+});
+
+/// A signal came.
+fn heed(signal: c_int) {
+    let mut heeding = HEEDING.lock().unwrap_or_else(PoisonError::into_inner);
+    heeding.servers.retain(|(handle, _)| !handle.is_over());
+    if heeding.servers.is_empty() {
+        // There is nothing left to wait for: let it do what it does by itself.
+        let _ = emulate_default_handler(signal);
+    }
+    for (handle, patience) in &heeding.servers {
+        let is_second = handle.is_stopping();
+        handle.stop(if is_second { Duration::ZERO } else { *patience });
     }
 }

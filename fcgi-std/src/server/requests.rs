@@ -9,7 +9,8 @@ use crate::cgi::Process;
 use crate::pool::{Next, Pool};
 use crate::request::Request;
 
-/// The requests of a server, for a loop of one's own; see [`Server::requests`](super::Server::requests).
+/// The requests of a server, for a loop of one's own; see
+/// [`Server::requests`](super::Server::requests).
 pub struct Requests(pub(super) Source);
 
 /// Where requests come from.

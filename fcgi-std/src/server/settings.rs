@@ -15,8 +15,8 @@ use crate::rules::FOREVER;
 /// The rules.
 impl Server {
     /// How many threads call the handler: `least` from the start, up to `most` while all are busy.
-    /// An extra thread ends after ten seconds without work. 1 to 16 unless set; equal numbers make
-    /// a fixed pool; at least one.
+    /// An extra thread ends after ten seconds without work, unless all others are busy. 1 to 16
+    /// unless set; equal numbers make a fixed pool; at least one.
     pub fn workers(mut self, least: usize, most: usize) -> Server {
         self.workers = (least.max(1), most.max(least).max(1));
         self
@@ -155,8 +155,8 @@ impl Server {
 
     /// Heeds the signals by which FastCGI processes are stopped (§7): at SIGTERM, SIGINT or SIGUSR1
     /// a [stop](super::Handle::stop) of so much patience begins, at a second one it ends. After the
-    /// server has stopped they do again what they do by themselves. None is heeded unless this is
-    /// set.
+    /// server has stopped, and every other one of the process that heeds signals, they do again
+    /// what they do by themselves. None is heeded unless this is set.
     pub fn stop_on_signals(mut self, patience: Duration) -> Server {
         self.signals = Some(patience);
         self

@@ -40,6 +40,7 @@ use std::cell::RefCell;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::mem;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -114,6 +115,18 @@ impl Current {
     }
 }
 
+/// Lends what this thread works on. That is nothing any more when the thread ends and this is asked
+/// for by a destructor of another thread-local value.
+fn current<R>(work: impl FnOnce(&mut Current) -> R) -> R {
+    match CURRENT.try_with(|_| ()) {
+        Ok(()) => CURRENT.with_borrow_mut(work),
+        Err(_) => {
+            let mut nothing = Current::NONE;
+            work(&mut nothing)
+        }
+    }
+}
+
 impl Drop for Current {
     fn drop(&mut self) {
         // The thread ends inside a request: by a panic, by `exit`, or out of its loop. What was
@@ -144,7 +157,7 @@ pub fn accept() -> io::Result<bool> {
     };
     let request = requests.accept()?;
     let is_one = request.is_some();
-    CURRENT.with_borrow_mut(|current| current.request = request);
+    current(|current| current.request = request);
     Ok(is_one)
 }
 
@@ -184,16 +197,16 @@ fn begin(server: impl FnOnce() -> io::Result<Server>) -> io::Result<&'static Req
 }
 
 /// Ends the response; the program can go on working, and nobody waits for it, except that web
-/// servers may wait for the end of a CGI program's standard error. Nothing happens if there is no
-/// current request.
+/// servers may wait for the end of a CGI program's standard error, and Apache's mod_cgid does for
+/// that of its standard input, the socket of the response. Nothing happens if there is no current
+/// request.
 ///
 /// # Errors
 ///
 /// What went wrong first: in printing, or in ending the request, see [`Request::finish`]. Nothing
 /// was printed at all.
 pub fn finish() -> io::Result<()> {
-    let mut current = CURRENT.replace(Current::NONE);
-    current.end()
+    current(|current| mem::replace(current, Current::NONE)).end()
 }
 
 /// Lends the current request, for what this module has no words for: forms, cookies, fields of the
@@ -201,10 +214,10 @@ pub fn finish() -> io::Result<()> {
 ///
 /// If it sets a field of the head, the request writes the head, and what is printed is the body.
 pub fn with<R>(work: impl FnOnce(&mut Request) -> R) -> Option<R> {
-    let mut request = CURRENT.with_borrow_mut(|current| current.request.take())?;
+    let mut request = current(|current| current.request.take())?;
     let result = work(&mut request);
     // `work` may have accepted another one, which ends here.
-    let other = CURRENT.with_borrow_mut(|current| current.request.replace(request));
+    let other = current(|current| current.request.replace(request));
     drop(other);
     Some(result)
 }
@@ -214,7 +227,7 @@ pub fn with<R>(work: impl FnOnce(&mut Request) -> R) -> Option<R> {
 /// request.
 pub fn set_exit_status(status: i32) {
     if with(|request| request.set_exit_status(status)).is_some() {
-        CURRENT.with_borrow_mut(|current| current.has_status = true);
+        current(|current| current.has_status = true);
     }
 }
 
@@ -249,7 +262,7 @@ pub fn start_filter_data() -> io::Result<()> {
         let why = "only a request to a Filter has FCGI_DATA";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
-    CURRENT.with_borrow_mut(|current| current.reads_data = true);
+    current(|current| current.reads_data = true);
     Ok(())
 }
 
@@ -264,7 +277,7 @@ pub fn var(name: impl AsRef<OsStr>) -> Option<String> {
 #[must_use]
 pub fn var_os(name: impl AsRef<OsStr>) -> Option<OsString> {
     let name = name.as_ref();
-    CURRENT.with_borrow(|current| match &current.request {
+    current(|current| match &current.request {
         Some(request) => request.params.get(name.as_bytes()).map(os_string),
         None => env::var_os(name),
     })
@@ -273,7 +286,7 @@ pub fn var_os(name: impl AsRef<OsStr>) -> Option<OsString> {
 /// All variables and their values, as they came. Names may repeat; [`var`] takes the first.
 #[must_use]
 pub fn vars() -> Vec<(OsString, OsString)> {
-    CURRENT.with_borrow(|current| match &current.request {
+    current(|current| match &current.request {
         Some(request) => request
             .params
             .iter()

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::io::{self, Write};
 
-use super::CURRENT;
+use super::current;
 
 thread_local! {
     /// Where text is formatted, so that what formats it may use this module as well.
@@ -17,17 +17,16 @@ const MOST_KEPT: usize = 64 * 1024;
 /// What the macros do.
 #[doc(hidden)]
 pub fn print_to(mut stream: impl Write, args: fmt::Arguments<'_>) {
-    let mut text = TEXT.take();
+    // There is none any more while the thread ends.
+    let mut text = TEXT.try_with(Cell::take).unwrap_or_default();
     let formatted = fmt::write(&mut text, args).map_err(|_| io::ErrorKind::InvalidInput.into());
     let printed = formatted.and_then(|()| stream.write_all(text.as_bytes()));
     if text.capacity() <= MOST_KEPT {
         text.clear();
-        TEXT.set(text);
+        let _ = TEXT.try_with(|kept| kept.set(text));
     }
     if let Err(error) = printed {
-        CURRENT.with_borrow_mut(|current| {
-            current.failed.get_or_insert(error);
-        });
+        current(|current| _ = current.failed.get_or_insert(error));
     }
 }
 

@@ -2,16 +2,17 @@
 
 use std::io::{self, BufRead, Read, Write};
 
-use super::CURRENT;
+use super::current;
 
-/// The input of the current request: its body, or a Filter's file after [`start_filter_data`](super::start_filter_data).
+/// The input of the current request: its body, or a Filter's file after
+/// [`start_filter_data`](super::start_filter_data).
 #[must_use]
 pub fn stdin() -> Stdin {
     Stdin(())
 }
 
-/// The response. Write to it where [`print!`](super::print) has no words: bytes, copies of files. A CGI program
-/// without a loop sees them on their way when it flushes.
+/// The response. Write to it where [`print!`](super::print) has no words: bytes, copies of files. A
+/// CGI program without a loop sees them on their way when it flushes.
 #[must_use]
 pub fn stdout() -> Stdout {
     Stdout(())
@@ -43,7 +44,7 @@ impl Stdin {
     ///
     /// Those of reading; `InvalidData` when the line is no UTF-8.
     pub fn read_line(&self, line: &mut String) -> io::Result<usize> {
-        CURRENT.with_borrow_mut(|current| match current.input() {
+        current(|current| match current.input() {
             Some(input) => input.read_line(line),
             None => io::stdin().read_line(line),
         })
@@ -52,7 +53,7 @@ impl Stdin {
 
 impl Read for Stdin {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        CURRENT.with_borrow_mut(|current| match current.input() {
+        current(|current| match current.input() {
             Some(input) => input.read(buf),
             None => io::stdin().read(buf),
         })
@@ -61,7 +62,7 @@ impl Read for Stdin {
 
 impl Write for Stdout {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        CURRENT.with_borrow_mut(|current| match &mut current.request {
+        current(|current| match &mut current.request {
             // Nothing is no response.
             Some(_) if buf.is_empty() => Ok(0),
             Some(request) => {
@@ -75,7 +76,7 @@ impl Write for Stdout {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        CURRENT.with_borrow_mut(|current| match &mut current.request {
+        current(|current| match &mut current.request {
             // There is no head to send yet.
             Some(request) if request.stdout.is_blank() => Ok(()),
             Some(request) => request.stdout.flush(),
@@ -86,14 +87,14 @@ impl Write for Stdout {
 
 impl Write for Stderr {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        CURRENT.with_borrow_mut(|current| match &mut current.request {
+        current(|current| match &mut current.request {
             Some(request) => request.stderr.write(buf),
             None => io::stderr().write(buf),
         })
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        CURRENT.with_borrow_mut(|current| match &mut current.request {
+        current(|current| match &mut current.request {
             Some(request) => request.stderr.flush(),
             None => io::stderr().flush(),
         })

@@ -3,7 +3,9 @@
 //! ```text
 //! kit-app run|limited|retire|linger      a handler
 //! kit-app loop                           a loop of its own over requests
+//! kit-app pair                           a handler for two servers, one after the other
 //! kit-app stdio|threads|stdio-linger     a loop with a current request
+//! kit-app farewell                       prints while its thread ends
 //! kit-app roles|authorizer               a handler for each role
 //! ```
 //!
@@ -29,7 +31,7 @@ fn main() -> io::Result<ExitCode> {
     let server = Server::inherited_or_cgi;
     match &*mode {
         "run" => fcgi_std::run(page),
-        "limited" => server()?.max_body(4).run(page),
+        "limited" => server()?.max_body(4).drain(1_000_000, LONG).run(page),
         "retire" => {
             let most = NonZeroU64::new(3).expect("three is not zero");
             server()?.retire_after(most).run(page)
@@ -38,10 +40,12 @@ fn main() -> io::Result<ExitCode> {
             let code = server()?.workers(2, 2).stop_on_signals(LONG).run(page)?;
             linger(code)
         }
+        "pair" => pair(server()?),
         "loop" => own_loop(server()?),
         "stdio" => stdio_loop(),
         "stdio-linger" => linger(stdio_loop()?),
         "threads" => threads(),
+        "farewell" => farewell(),
         "roles" => Roles::new()
             .responder(page)
             .authorizer(decide)
@@ -57,6 +61,14 @@ fn linger(code: ExitCode) -> io::Result<ExitCode> {
     eprintln!("over");
     thread::sleep(LONG);
     Ok(code)
+}
+
+/// The first server is stopped at once; the second one listens at the address in `SECOND`.
+fn pair(first: Server) -> io::Result<ExitCode> {
+    first.handle().stop(Duration::ZERO);
+    first.stop_on_signals(LONG).run(page)?;
+    let address = env::var("SECOND").map_err(io::Error::other)?;
+    Server::bind(&address)?.stop_on_signals(LONG).run(page)
 }
 
 fn page(request: &mut Request) -> io::Result<()> {
@@ -100,6 +112,10 @@ fn page(request: &mut Request) -> io::Result<()> {
             let names = headers.map(|header| format!("{} ", header.name.escape_ascii()));
             let names: String = names.collect();
             return write!(request.stdout, "{names}");
+        }
+        "form" => {
+            let form = request.post()?;
+            return write!(request.stdout, "{}", form.len());
         }
         "process" => return write!(request.stdout, "{}", process::id()),
         "sizes" => {
@@ -157,36 +173,53 @@ fn stdio_loop() -> io::Result<ExitCode> {
 
 /// Works on the current request.
 fn current(count: usize) -> io::Result<()> {
-    use fcgi_std::stdio::{eprintln, print, println, set_exit_status, stdin, stdout, var};
-
-    let query = var("QUERY_STRING").unwrap_or_default();
+    let query = stdio::var("QUERY_STRING").unwrap_or_default();
     let (what, of) = query.split_once('=').unwrap_or((&query, ""));
+    if answered(what, of)? {
+        return Ok(());
+    }
+    stdio::println!("Content-Type: text/plain\r\n\r");
+    body(what, of, &query, count)
+}
+
+/// Does what comes before the usual head; whether that was all.
+fn answered(what: &str, of: &str) -> io::Result<bool> {
+    use fcgi_std::stdio::{eprintln, print, set_exit_status, stdout, var};
+
     match what {
-        "silent" => return Ok(()),
+        "silent" => {}
         "grant" if stdio::role() == Some(Role::Authorizer) => {
             let user = var("REMOTE_USER").unwrap_or_default();
             print!("Status: 200 OK\r\nVariable-USER: {user}\r\n\r\n");
-            return Ok(());
         }
         "panic" => panic!("as asked for"),
         "blank" => {
             print!("");
-            return stdout().write(b"").map(drop);
+            assert_eq!(stdout().write(b"")?, 0);
         }
         "field" => {
             stdio::with(|request| request.header("X-Field", "yes")).transpose()?;
             print!("a body");
-            return Ok(());
         }
         "status" => {
             for status in of.split(',') {
                 set_exit_status(status.parse().map_err(io::Error::other)?);
             }
+            return Ok(false);
         }
-        "logged" => eprintln!("a line for the log"),
-        _ => {}
+        "logged" => {
+            eprintln!("a line for the log");
+            return Ok(false);
+        }
+        _ => return Ok(false),
     }
-    println!("Content-Type: text/plain\r\n\r");
+    Ok(true)
+}
+
+/// What comes behind the head.
+fn body(what: &str, of: &str, query: &str, count: usize) -> io::Result<()> {
+    use fcgi_std::stdio::{print, println, stdin, stdout, var};
+
     match what {
         "exit" => {
             println!("out");
@@ -275,6 +308,33 @@ fn threads() -> io::Result<ExitCode> {
         work("two").and(one.join().expect("a thread that does not panic"))
     })?;
     Ok(stdio::exit_code())
+}
+
+thread_local! {
+    static FAREWELL: Farewell = const { Farewell };
+}
+
+/// Prints when its thread has no current request any more, and never will.
+struct Farewell;
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        use fcgi_std::stdio::{finish, println, role, set_exit_status, var};
+
+        set_exit_status(1);
+        println!("farewell, {} {:?}", var("NAME").unwrap_or_default(), role());
+        assert!(finish().is_ok());
+    }
+}
+
+/// What is in a thread longest ends last.
+fn farewell() -> io::Result<ExitCode> {
+    let thread = thread::spawn(|| {
+        FAREWELL.with(|_| ());
+        stdio::println!("hello");
+    });
+    thread.join().expect("a thread that does not panic");
+    Ok(ExitCode::SUCCESS)
 }
 
 fn decide(authorizer: &mut Authorizer<'_>) -> io::Result<Access> {

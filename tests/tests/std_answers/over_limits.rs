@@ -1,5 +1,6 @@
 //! Parameters over their caps or malformed, bodies over their limit.
 
+use std::io::BufRead;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -206,6 +207,10 @@ fn a_body_over_its_limit_stays_over_it() {
             for room in [8, 1, 1] {
                 let read = request.stdin.read(&mut buffer[..room]);
                 let error = read.map_err(|error| error.kind());
+                assert_eq!(error, Err(io::ErrorKind::FileTooLarge));
+            }
+            for _ in 0..3 {
+                let error = request.stdin.fill_buf().map_err(|error| error.kind());
                 assert_eq!(error, Err(io::ErrorKind::FileTooLarge));
             }
             Ok(())

@@ -21,6 +21,7 @@ fn streams(request: &mut Request) -> io::Result<()> {
             }
             request.stdin.read_to_string(&mut body)?;
         }
+        "look-data" => assert!(!request.is_aborted()),
         "first" => {
             request.stdin.read_exact(&mut [0])?;
         }
@@ -55,6 +56,26 @@ fn an_authorizer_is_answered_after_its_parameters() {
             },
         );
     }
+}
+
+/// A body that it does not have cannot be too long.
+#[test]
+fn an_authorizer_is_not_refused_for_the_length_of_a_body() {
+    everywhere(
+        |s| s.max_body(10),
+        streams,
+        |_, peer| {
+            let head = [
+                begin(1, AUTHORIZER, KEEP),
+                params(1, &[("CONTENT_LENGTH", "11")]),
+                end_of(PARAMS, 1),
+            ];
+            for stdin in [vec![], stream(STDIN, 1, b"12345678901")] {
+                let answer = peer.ask(1, [&*head.concat(), &stdin].concat());
+                assert_eq!(answer.body(), br#"Authorizer "" """#);
+            }
+        },
+    );
 }
 
 /// Whole and with early DATA: the web server need not wait for anything.
@@ -159,6 +180,31 @@ fn looking_for_an_abort_loses_no_data() {
                 lives(peer);
             },
         );
+    }
+}
+
+/// Its body, which was collected and is not wanted, must not pass for the file.
+#[test]
+fn a_filter_whose_file_is_empty() {
+    for buffered in [0, 2, 1000] {
+        for query in ["data", "look-data"] {
+            everywhere(
+                |s| s.buffer_body(buffered),
+                streams,
+                |_, peer| {
+                    let request = [
+                        begin(1, FILTER, KEEP),
+                        params(1, &[("QUERY_STRING", query)]),
+                        end_of(PARAMS, 1),
+                        stream(STDIN, 1, b"body"),
+                        end_of(STDIN, 1),
+                        end_of(DATA, 1),
+                    ];
+                    let answer = peer.ask(1, request.concat());
+                    assert_eq!(answer.body(), br#"Filter "" """#, "{buffered} {query}");
+                },
+            );
+        }
     }
 }
 

@@ -1,8 +1,14 @@
 //! How many connections, from whom, and how many threads.
 
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
+
 use fcgi_tests::hand;
 
 use super::*;
+
+/// Longer than any test waits.
+const LONG: Duration = Duration::from_secs(60);
 
 #[test]
 fn one_connection_too_many_closes_the_one_that_is_idle_longest() {
@@ -26,7 +32,7 @@ fn one_connection_too_many_closes_the_one_that_is_idle_longest() {
 
 #[test]
 fn one_connection_too_many_waits_while_none_is_idle() {
-    for (least, most) in [(2, 2), (1, 4)] {
+    for (least, most, is_kept) in [(2, 2, true), (2, 2, false), (1, 4, true), (1, 4, false)] {
         let gate = Gate::default();
         let at_gate = gate.clone();
         let app = blocking::unix(
@@ -58,6 +64,9 @@ fn one_connection_too_many_waits_while_none_is_idle() {
         // As soon as one is idle or gone, it comes in.
         gate.let_through(1);
         assert_eq!(busy.answer(1).body(), b"[wait]");
+        if is_kept {
+            busy.expect_end();
+        }
         drop(busy);
         assert_eq!(third.answer(1).body(), b"[x]");
         slow.send([end_of(PARAMS, 1), end_of(STDIN, 1)].concat());
@@ -126,4 +135,30 @@ fn the_pool_grows_as_long_as_all_are_busy_up_to_its_maximum() {
     for peer in &mut peers {
         assert_eq!(peer.answer(1).body(), b"[x]");
     }
+}
+
+/// An extra worker leaves when it has had nothing to do for ten seconds, but not the last one that
+/// is not busy.
+#[test]
+fn somebody_waits_for_connections_while_one_request_takes_long() {
+    let (release, released) = channel::<()>();
+    let (arrived, arrival) = channel();
+    let (released, arrived) = (Mutex::new(released), Mutex::new(arrived));
+    let app = blocking::unix(
+        |s| s.workers(1, 2),
+        move |request: &mut Request| {
+            if request.params.text("QUERY_STRING") == "long" {
+                arrived.lock().unwrap().send(()).unwrap();
+                let _ = released.lock().unwrap().recv_timeout(LONG);
+            }
+            answer(request)
+        },
+    );
+    let mut long = app.connect();
+    long.send(request(1, KEEP, "long", b""));
+    arrival.recv_timeout(blocking::PATIENCE).unwrap();
+    thread::sleep(Duration::from_secs(11));
+    lives(&mut app.connect());
+    release.send(()).unwrap();
+    assert_eq!(long.answer(1).body(), b"[long]");
 }

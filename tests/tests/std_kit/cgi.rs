@@ -55,6 +55,23 @@ fn without_a_length_there_is_no_body() {
     }
 }
 
+/// Then a form is empty, as that of a FastCGI request is.
+#[test]
+fn without_a_length_there_is_no_form() {
+    let app = app("run");
+    for content_type in ["application/x-www-form-urlencoded", "text/plain"] {
+        let pairs = [
+            ("REQUEST_METHOD", "POST"),
+            ("QUERY_STRING", "form"),
+            ("CONTENT_TYPE", content_type),
+        ];
+        let answer = app.connect().ask(1, responder(1, KEEP, &pairs, b""));
+        assert_eq!(answer.body(), b"0", "{content_type}");
+        let ran = cgi("run", &pairs, b"");
+        assert_eq!(ran.body(), b"0", "{content_type}: {}", ran.stderr);
+    }
+}
+
 #[test]
 fn a_body_that_is_cut_fails() {
     for (mode, exit) in [("run", 1), ("loop", 1), ("stdio", 1)] {

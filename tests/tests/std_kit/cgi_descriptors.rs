@@ -1,6 +1,7 @@
 //! Standard input and output of a CGI program, in all the states in which web servers leave them.
 
 use std::io::Read;
+use std::os::unix::net::UnixStream;
 
 use rustix::io::ioctl_fionbio;
 
@@ -145,4 +146,56 @@ fn descriptors_of_files() {
     assert_eq!(ran.exit, Some(0), "{}", ran.stderr);
     let response = std::fs::read(&output).unwrap();
     assert!(response.ends_with(b"\r\n\r\n[q] Responder body"));
+}
+
+/// fcgiwrap passes the body on before it takes the response, and answers 502 when nobody reads it.
+#[test]
+fn a_body_that_nobody_wants() {
+    let (reader, mut writer) = io::pipe().unwrap();
+    let mut command = program("limited");
+    command.envs([("REQUEST_METHOD", "POST"), ("CONTENT_LENGTH", "1000000")]);
+    let mut child = start(&mut command, reader);
+    let mut response = Vec::new();
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_end(&mut response)
+        .unwrap();
+    assert!(
+        response.starts_with(b"Status: 413 "),
+        "{}",
+        response.escape_ascii()
+    );
+    // Time for it to end, which it must not.
+    thread::sleep(Duration::from_millis(100));
+    writer.write_all(&[b'x'; 1_000_000]).unwrap();
+    drop(writer);
+    assert_eq!(end(child).exit, Some(0));
+}
+
+/// The response comes back through the socket that the body came by, as with Apache's `mod_cgid`.
+/// If that were closed while the body comes, the web server could not send the rest, nor read.
+#[test]
+fn a_refused_body_that_comes_through_the_socket_of_the_response() {
+    let (mut near, far) = UnixStream::pair().unwrap();
+    let mut command = program("limited");
+    command
+        .envs([("REQUEST_METHOD", "POST"), ("CONTENT_LENGTH", "1000000")])
+        .stdin(OwnedFd::from(far.try_clone().unwrap()))
+        .stdout(OwnedFd::from(far))
+        .stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    drop(command);
+    near.set_write_timeout(Some(PATIENCE)).unwrap();
+    near.set_read_timeout(Some(PATIENCE)).unwrap();
+    near.write_all(&[b'x'; 1_000_000]).unwrap();
+    let mut response = Vec::new();
+    near.read_to_end(&mut response).unwrap();
+    assert!(
+        response.starts_with(b"Status: 413 "),
+        "{}",
+        response.escape_ascii()
+    );
+    assert_eq!(end(child).exit, Some(0));
 }

@@ -114,6 +114,24 @@ fn after_the_stop_a_signal_ends_the_process() {
     }
 }
 
+/// One that is over must not end the process while another one serves.
+#[test]
+fn a_signal_stops_the_server_that_runs_and_not_the_process() {
+    for signal in SIGNALS {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("second.sock");
+        let mut app = app_of(program("pair").env("SECOND", &path));
+        app.address = path.into();
+        app.child.wait_for(&app.address);
+        let (mut peer, mut idle) = (begun(&app), served(&app));
+        app.child.signal(signal);
+        idle.expect_end();
+        peer.send([stream(STDIN, 1, b"body"), end_of(STDIN, 1)].concat());
+        assert_eq!(peer.answer(1).stdout, b"[hold] Responder body");
+        assert_eq!(app.exit(), Some(0), "{signal:?}");
+    }
+}
+
 /// Others are not touched.
 #[test]
 fn a_cgi_program_heeds_no_signals() {

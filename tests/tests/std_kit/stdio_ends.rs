@@ -82,3 +82,12 @@ fn a_first_try_that_failed_is_not_repeated() {
     assert!(!log.contains("Content-Type"), "{log}");
     assert!(log.contains("Error: "), "{log}");
 }
+
+/// Whatever belongs to a thread may print as the thread ends.
+#[test]
+fn printing_at_the_end_of_a_thread() {
+    let (reader, _writer) = io::pipe().unwrap();
+    let ran = end(start(program("farewell").env("NAME", "you"), reader));
+    assert_eq!(ran.stdout, b"hello\nfarewell, you None\n", "{}", ran.stderr);
+    assert_eq!(ran.exit, Some(0), "{}", ran.stderr);
+}

@@ -1,5 +1,8 @@
 //! STDIN of a request: its length, its pieces, its end.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::*;
 
 /// Answers with what reading to the end gave: the body, or how it failed.
@@ -201,5 +204,43 @@ fn a_cut_body_is_no_short_body() {
             }
             assert!(buffered == 0 || rest.is_empty());
         }
+    }
+}
+
+/// The writer waits for the web server to read, and reads ahead meanwhile; it must not take from
+/// the reader what that one waits for.
+#[test]
+fn one_thread_reads_while_another_one_writes() {
+    const PIECES: usize = 200;
+    for (least, most) in WORKERS {
+        let came = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&came);
+        let app = blocking::unix(
+            |s| s.workers(least, most),
+            move |request: &mut Request| {
+                let (stdin, stdout) = (&mut request.stdin, &mut request.stdout);
+                thread::scope(|scope| {
+                    let writing = scope.spawn(|| stdout.write_all(&vec![b'x'; 2_000_000]));
+                    while stdin.read(&mut [0; 10])? > 0 {
+                        count.fetch_add(1, Ordering::Relaxed);
+                    }
+                    writing.join().unwrap()
+                })
+            },
+        );
+        let mut peer = app.connect();
+        peer.send(head(1, GET));
+        peer.wait_readable();
+        for piece in 1..=PIECES {
+            peer.send(stream(STDIN, 1, b"piece"));
+            blocking::eventually(
+                || came.load(Ordering::Relaxed) == piece,
+                || format!("piece {piece} of the body does not reach the reader"),
+            );
+        }
+        peer.send(end_of(STDIN, 1));
+        let answer = peer.answer(1);
+        assert_eq!(answer.body().len(), 2_000_000);
+        assert_eq!(answer.end, Some((0, REQUEST_COMPLETE)));
     }
 }
