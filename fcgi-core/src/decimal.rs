@@ -1,4 +1,4 @@
-//! Numbers in decimal digits, without the machinery of `core::fmt` and `core::num`, which can panic.
+//! Decimal numbers, without the machinery of `core::fmt` and `core::num`, which can panic.
 
 /// Digits of the largest `u64`.
 pub(crate) const DIGITS: usize = 20;

@@ -78,7 +78,8 @@ impl fmt::Display for Error {
                 content_length,
             } => write!(
                 f,
-                "{record_type} of request {request_id} with a body of {content_length} bytes, 8 are needed (§5)"
+                "{record_type} of request {request_id} with a body of {content_length} bytes, \
+                 8 are needed (§5)"
             ),
             Error::ActiveRequest { id } => {
                 write!(

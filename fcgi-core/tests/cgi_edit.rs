@@ -234,6 +234,27 @@ fn what_is_set_takes_the_place_of_all() {
 }
 
 #[test]
+fn what_is_no_name_removes_nothing() {
+    let mut head = head(&[("Location", "http://example.org/"), ("X", "a: b")]);
+    let before = written(&head);
+    for name in [
+        "",
+        ":",
+        "Location: http",
+        "X: a",
+        "X: ",
+        "X:",
+        "X: a: b\r\n",
+        "Loc",
+    ] {
+        assert!(!head.remove(name), "{name:?}");
+        assert_eq!(written(&head), before, "{name:?}");
+    }
+    assert!(head.remove("location") && head.remove("x"));
+    assert!(head.is_empty());
+}
+
+#[test]
 fn a_full_storage_takes_what_fits() {
     let mut head = ResponseHead::new(heapless::Vec::<u8, 30>::new());
     head.add("X", "0123456789").unwrap(); // 15 bytes

@@ -96,6 +96,10 @@ impl<S: Storage> ResponseHead<S> {
     /// set.
     pub fn remove(&mut self, name: impl AsRef<[u8]>) -> bool {
         let name = name.as_ref();
+        // It would be compared with the beginning of a value as well.
+        if memchr(b':', name).is_some() {
+            return false;
+        }
         match Known::of(name) {
             Known::Status => {
                 self.drop_status_line();
@@ -135,8 +139,8 @@ impl<S: Storage> ResponseHead<S> {
         }
     }
 
-    /// Takes the lines of this name out of the first `end` bytes, and moves the others down; how
-    /// many there were.
+    /// Takes the lines of this name, which has no `:`, out of the first `end` bytes, and moves the
+    /// others down; how many there were.
     pub(super) fn take_out(&mut self, end: usize, name: &[u8]) -> usize {
         let bytes = self.store.as_mut_bytes();
         self.facts.status_line = None;

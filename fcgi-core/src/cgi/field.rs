@@ -147,40 +147,7 @@ pub(super) fn without_line_end(line: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::{Known, Target, is_text, is_token, status_and_reason, status_line};
-    use super::{Status, trim_blanks};
-
-    #[test]
-    fn every_byte_in_its_class() {
-        let letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-        let others = "0123456789!#$%&'*+-.^_`|~";
-        for byte in 0..=u8::MAX {
-            let token = letters
-                .bytes()
-                .chain(others.bytes())
-                .any(|known| known == byte);
-            assert_eq!(is_token(byte), token, "{byte:#x}");
-            let control = (byte < 32 && byte != 9) || byte == 127;
-            assert_eq!(is_text(byte), !control, "{byte:#x}");
-        }
-    }
-
-    #[test]
-    fn blanks() {
-        for (value, trimmed) in [
-            ("", ""),
-            (" \t", ""),
-            ("a", "a"),
-            ("\t a b\t ", "a b"),
-            ("\r ", "\r"),
-        ] {
-            assert_eq!(
-                trim_blanks(value.as_bytes()),
-                trimmed.as_bytes(),
-                "{value:?}"
-            );
-        }
-    }
+    use super::{Known, Status, Target, status_and_reason, status_line};
 
     #[test]
     fn statuses() {

@@ -5,7 +5,8 @@ use crate::storage::{Storage, StorageFull};
 /// Appends `path` to `out` with every byte as `%XX` that a path in a URI does not have: blanks,
 /// `?`, `#`, `%`, all above ASCII and so on (RFC 3986 §2.1, §3.3). Slashes stay.
 ///
-/// For the path of a [`redirect`](super::ResponseHead::redirect) that was made from names.
+/// For the path of a [`redirect`](super::ResponseHead::redirect) that was made from names. A path
+/// that begins with `//` would name another host there.
 ///
 /// ```
 /// let mut location = heapless::Vec::<u8, 64>::new();

@@ -187,8 +187,7 @@ impl Machine {
                     protocol_status,
                 } = EndRequest::decode(&self.records.take_body());
                 let id = self.records.request_id()?;
-                table::find(table, id)?;
-                table::remove(table, id);
+                table::remove(table, id)?;
                 Some(Event::End {
                     id,
                     app_status,

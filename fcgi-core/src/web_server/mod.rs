@@ -136,7 +136,8 @@ impl<const REQUESTS: usize> Connection<REQUESTS> {
     }
 
     /// Begins a request (§5.1) with the smallest id that is free. An id is free again only when
-    /// END_REQUEST came, also after an abort.
+    /// END_REQUEST came, also after an abort. Work: looks at all active requests once for each id
+    /// up to the new one.
     ///
     /// # Errors
     ///
@@ -267,8 +268,8 @@ impl<const REQUESTS: usize> Connection<REQUESTS> {
     /// Eats from the front of `input` up to the next event.
     ///
     /// The same laws hold as for an application: `None` means that `input` is empty, an event's
-    /// bytes are the last bytes consumed, and cuts change nothing but the pieces. Records of
-    /// requests that are not active are skipped.
+    /// bytes are the last bytes consumed, and cuts change nothing but the pieces. What an
+    /// application sends of a request that is not active is skipped.
     ///
     /// # Errors
     ///

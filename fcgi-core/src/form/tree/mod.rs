@@ -35,10 +35,10 @@ use super::urlencoded::pairs;
 /// is a map, or a key for one that is a value or a list, is a [`FormError::Clash`]. (PHP lets the
 /// last one win, so that a client can throw away what came before.)
 ///
-/// **Work.** A value goes in with one comparison of keys for each doubling of a map's size, whatever
-/// the names: nothing is hashed. Its cost is the depth of its name times that. Memory is that of the
-/// names and values, some dozens of bytes for each, and some hundreds for each map: with the default
-/// limits up to 10 MiB for 1000 names that are as deep as they may be.
+/// **Work.** A value goes in with one comparison of keys for each doubling of a map's size,
+/// whatever the names: nothing is hashed. Its cost is the depth of its name times that. Memory is
+/// that of the names and values, some dozens of bytes for each, and some hundreds for each map:
+/// with the default limits up to 10 MiB for 1000 names that are as deep as they may be.
 ///
 /// `T` is what is sent: a [`Value`], or in a tree of files a file.
 ///
@@ -66,8 +66,8 @@ pub struct Tree<T = Value> {
 pub struct Limits {
     /// Values. Default 1000.
     pub values: usize,
-    /// Pairs of brackets in one name. Default 16, as each level of a name can cost hundreds of bytes. No
-    /// more than 255, as a tree is cloned and dropped level by level on the stack.
+    /// Pairs of brackets in one name. Default 16, as each level of a name can cost hundreds of
+    /// bytes. No more than 255, as a tree is cloned and dropped level by level on the stack.
     pub depth: u8,
 }
 
