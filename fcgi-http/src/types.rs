@@ -29,6 +29,8 @@ pub struct RawUri(pub Vec<u8>);
 /// - Bytes of REQUEST_URI that [`Uri`] refuses are escaped in it; [`RawUri`] has them as they came.
 /// - Values keep all their bytes, ASCII or not; names that came more than once have all their
 ///   values.
+/// - CONTENT_LENGTH is a field only if it is a number: a chunked body may come with none, an empty
+///   one, or -1.
 /// - HTTP_PROXY is left out ("httpoxy", CVE-2016-5385), as are HTTP_CONTENT_TYPE and
 ///   HTTP_CONTENT_LENGTH, which some web servers send beside the true ones.
 /// - `X-A` and `X_A` are one name to CGI; a client may have sent either.
@@ -46,17 +48,21 @@ pub fn request_parts(params: &Params<'_>) -> io::Result<request::Parts> {
     *request.uri_mut() = uri(params)?;
     *request.version_mut() = version(params.get("SERVER_PROTOCOL").unwrap_or_default());
     *request.headers_mut() = headers(params)?;
-    if let Some(raw) = params.get("REQUEST_URI") {
+    if let Some(raw) = present(params, "REQUEST_URI") {
         request.extensions_mut().insert(RawUri(raw.to_vec()));
     }
     Ok(request.into_parts().0)
 }
 
+/// A parameter that says something: empty means the same as missing (RFC 3875 §4.1).
+fn present<'p>(params: &Params<'p>, name: &str) -> Option<&'p [u8]> {
+    params.get(name).filter(|value| !value.is_empty())
+}
+
 fn uri(params: &Params<'_>) -> io::Result<Uri> {
-    let raw = params.get("REQUEST_URI").unwrap_or_default();
-    let parsed = match raw.is_empty() {
-        true => Uri::try_from(target(params)?),
-        false => Uri::try_from(raw).or_else(|_| Uri::try_from(escape_refused(raw))),
+    let parsed = match present(params, "REQUEST_URI") {
+        None => Uri::try_from(target(params)?),
+        Some(raw) => Uri::try_from(raw).or_else(|_| Uri::try_from(escape_refused(raw))),
     };
     parsed.map_err(|_| invalid_data("REQUEST_URI is no target of http"))
 }
@@ -109,14 +115,11 @@ fn version(protocol: &[u8]) -> Version {
 
 fn headers(params: &Params<'_>) -> io::Result<HeaderMap> {
     let mut headers = HeaderMap::new();
-    for (name, param) in [
-        (CONTENT_TYPE, "CONTENT_TYPE"),
-        (CONTENT_LENGTH, "CONTENT_LENGTH"),
-    ] {
-        // Empty means the same as missing (RFC 3875 §4.1).
-        if let Some(value) = params.get(param).filter(|value| !value.is_empty()) {
-            append(&mut headers, name, value)?;
-        }
+    if let Some(value) = present(params, "CONTENT_TYPE") {
+        append(&mut headers, CONTENT_TYPE, value)?;
+    }
+    if let Some(length) = params.content_length() {
+        headers.insert(CONTENT_LENGTH, length.into());
     }
     let mut name = Vec::new();
     for pair in params.headers() {

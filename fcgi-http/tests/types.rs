@@ -63,6 +63,23 @@ fn a_request_as_nginx_describes_it() {
     );
 }
 
+/// Caddy sends -1 for a chunked upload, nginx nothing: no field says so in HTTP.
+#[test]
+fn a_length_that_is_no_number_is_no_field() {
+    for (sent, field) in [
+        (&b"-1"[..], None),
+        (b"", None),
+        (b"1x", None),
+        (b"18446744073709551616", None),
+        (b"0", Some("0")),
+        (b"18446744073709551615", Some("18446744073709551615")),
+    ] {
+        let parts = parts(&[("REQUEST_METHOD", b"PUT"), ("CONTENT_LENGTH", sent)]).unwrap();
+        let found = parts.headers.get("Content-Length");
+        assert_eq!(found.map(|value| value.to_str().unwrap()), field);
+    }
+}
+
 #[test]
 fn targets() {
     let get: (&str, &[u8]) = ("REQUEST_METHOD", b"GET");
@@ -95,6 +112,10 @@ fn targets() {
         assert_eq!(parts.uri.to_string(), expected);
         assert_eq!(parts.extensions.get::<RawUri>(), None);
     }
+    // What is empty was not sent (RFC 3875 §4.1).
+    let parts = uri(&[("REQUEST_URI", b""), ("PATH_INFO", b"/p")]);
+    assert_eq!(parts.uri, "/p");
+    assert_eq!(parts.extensions.get::<RawUri>(), None);
 }
 
 #[test]
