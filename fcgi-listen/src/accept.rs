@@ -140,8 +140,9 @@ pub(crate) fn accept_socket(
     let (socket, address) = rustix::net::acceptfrom(listener)?;
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
     rustix::io::ioctl_fionbio(&socket, true)?;
+    // EINVAL of a connection that was reset meanwhile is not the listener's.
     #[cfg(target_vendor = "apple")]
-    rustix::net::sockopt::set_socket_nosigpipe(&socket, true)?;
+    rustix::net::sockopt::set_socket_nosigpipe(&socket, true).map_err(|_| Errno::CONNABORTED)?;
     Ok((socket, address))
 }
 

@@ -23,8 +23,8 @@ use socket2::SockAddr;
 /// Port 0 lets the system choose one, which [`Listener::local_address`] then tells. A bare port
 /// number is refused, since programs differ in what it stands for: all interfaces or the loopback.
 ///
-/// `Display` gives the text back in a form that parses to the same address, as long as a path is
-/// UTF-8.
+/// `Display` gives the text back in a form that parses to the same address, as long as a path or a
+/// name is UTF-8 and an abstract name has no control characters, which are shown escaped.
 ///
 /// [`Listener::local_address`]: crate::Listener::local_address
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -254,6 +254,8 @@ impl fmt::Display for Address {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddrV6;
+
     use super::*;
 
     fn unix(path: &str) -> Address {
@@ -286,6 +288,11 @@ mod tests {
                 "[::1]:0",
                 Address::Ip((Ipv6Addr::LOCALHOST, 0).into()),
                 "[::1]:0",
+            ),
+            (
+                "[fe80::1%7]:9000",
+                Address::Ip(SocketAddrV6::new("fe80::1".parse().unwrap(), 9000, 0, 7).into()),
+                "[fe80::1%7]:9000",
             ),
             (":65535", Address::AllInterfaces(65535), ":65535"),
             ("localhost:1", name("localhost", 1), "localhost:1"),

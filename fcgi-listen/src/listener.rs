@@ -68,8 +68,8 @@ impl Listener {
     /// # Errors
     ///
     /// `AddrInUse` when another process listens there or the path is something else than a socket;
-    /// `InvalidInput` for an address that no socket address can hold or a mode over `0o777`; else
-    /// what the system says. The text names the address.
+    /// `InvalidInput` for an address that no socket address can hold, a mode over `0o777`, or an
+    /// owner or group 2³² − 1; else what the system says. The text names the address.
     pub fn bind(address: &Address, options: &Options) -> io::Result<Self> {
         let Opened { path, socket } = open(address, options)?;
         let family = if address.is_unix() {
@@ -119,7 +119,9 @@ impl Listener {
         let address = SocketAddr::try_from(address)?;
         let stream = TcpStream::from(socket);
         if self.sets_nodelay {
-            stream.set_nodelay(true)?;
+            // Some systems say `InvalidInput` of a connection that was reset meanwhile, which of
+            // accept itself would mean that this listener is none.
+            stream.set_nodelay(true).map_err(|_| Errno::CONNABORTED)?;
         }
         Ok((Stream::Tcp(stream), Peer::Ip(address)))
     }

@@ -71,12 +71,7 @@ fn open_path(path: &Path, options: &Options) -> io::Result<Opened> {
 /// connect is refused: nobody gets in by the permissions that the umask left.
 fn bind_path(path: &Path, options: &Options) -> io::Result<(Socket, BoundPath)> {
     let address = path_socket_address(path)?;
-    if options.unix_mode.is_some_and(|mode| mode > 0o777) {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "the mode of a socket is 0o000 to 0o777",
-        ));
-    }
+    check_access(options)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     match socket.bind(&address) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -99,6 +94,19 @@ fn bind_path(path: &Path, options: &Options) -> io::Result<(Socket, BoundPath)> 
         fs::set_permissions(bound.path(), Permissions::from_mode(mode))?;
     }
     Ok((socket, bound))
+}
+
+/// Whether there can be such a mode, owner and group.
+fn check_access(options: &Options) -> io::Result<()> {
+    let invalid = |text: &str| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    if options.unix_mode.is_some_and(|mode| mode > 0o777) {
+        return invalid("the mode of a socket is 0o000 to 0o777");
+    }
+    // chown(2) would take it for "leave it as it is", and the socket would stay ours.
+    if [options.unix_uid, options.unix_gid].contains(&Some(u32::MAX)) {
+        return invalid("no user and no group has the number 4294967295");
+    }
+    Ok(())
 }
 
 fn open_abstract(name: &[u8], options: &Options) -> io::Result<Opened> {

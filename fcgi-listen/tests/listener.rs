@@ -315,13 +315,16 @@ fn what_is_no_stream_socket_is_never_removed() {
 fn impossible_requests_leave_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("socket");
-    let error = Listener::bind(
-        &Address::Unix(path.clone()),
-        &Options::new().unix_mode(0o1777),
-    )
-    .unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidInput);
-    assert!(!path.exists());
+    for options in [
+        Options::new().unix_mode(0o1777),
+        // To chown(2) these say: leave it as it is.
+        Options::new().unix_owner(Some(u32::MAX), None),
+        Options::new().unix_owner(None, Some(u32::MAX)),
+    ] {
+        let error = Listener::bind(&Address::Unix(path.clone()), &options).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{options:?}");
+        assert!(!path.exists());
+    }
 
     for address in [
         Address::Unix("".into()),
