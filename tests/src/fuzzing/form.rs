@@ -130,9 +130,9 @@ pub fn form_multipart(mut input: &[u8]) {
     let whole = read(boundary, [input].into_iter(), limits);
     assert_eq!(read(boundary, input.chunks(piece), limits), whole);
     assert_eq!(read(boundary, input.chunks(1), limits), whole);
-    if whole.end.is_ok() && !limits.bare_lf {
+    if whole.end.is_ok() {
         let bodies: Vec<&[u8]> = whole.parts.iter().map(|(_, body)| &body[..]).collect();
-        assert_eq!(bodies, split(boundary, input));
+        assert_eq!(bodies, split(boundary, input, limits.bare_lf));
     }
 }
 
@@ -178,40 +178,50 @@ fn read<'i>(boundary: &str, pieces: impl Iterator<Item = &'i [u8]>, limits: Limi
 }
 
 /// The bodies of a form in which nothing is wrong.
-fn split<'i>(boundary: &str, form: &'i [u8]) -> Vec<&'i [u8]> {
-    let delimiter = format!("\r\n--{boundary}");
-    let delimiter = delimiter.as_bytes();
+fn split<'i>(boundary: &str, form: &'i [u8], bare_lf: bool) -> Vec<&'i [u8]> {
+    let delimiter = format!("--{boundary}");
     let mut bodies = Vec::new();
     // Where what is being read began: none in the preamble.
     let mut body = None;
     let mut at = 0;
     loop {
         let begins_line = at == 0 || body == Some(at);
-        let mut tail = form[at..].strip_prefix(delimiter);
+        let line = after_line_end(&form[at..], bare_lf);
+        let mut tail = line.and_then(|line| line.strip_prefix(delimiter.as_bytes()));
         if begins_line {
-            tail = tail.or(form[at..].strip_prefix(&delimiter[2..]));
+            tail = tail.or(form[at..].strip_prefix(delimiter.as_bytes()));
         }
-        let Some(tail) = tail else {
-            at += 1;
-            continue;
-        };
-        let line = tail.iter().take_while(|byte| b" \t".contains(byte)).count();
-        let closes = tail.starts_with(b"--");
-        if !closes && !tail[line..].starts_with(b"\r\n") {
+        let closes = tail.is_some_and(|tail| tail.starts_with(b"--"));
+        let blank = |byte: &&u8| b" \t".contains(byte);
+        let head = tail.and_then(|tail| {
+            let blanks = tail.iter().take_while(blank).count();
+            after_line_end(&tail[blanks..], bare_lf)
+        });
+        if !closes && head.is_none() {
             at += 1;
             continue;
         }
         bodies.extend(body.map(|body| &form[body..at]));
-        if closes {
+        let Some(mut rest) = head.filter(|_| !closes) else {
             return bodies;
-        }
-        at = form.len() - tail.len() + line + 2;
-        let head = form[at..]
-            .windows(4)
-            .position(|window| window == b"\r\n\r\n");
-        at += head.expect("the head is whole") + 4;
+        };
+        // Over the head's lines, and over the empty one.
+        let body_begins = loop {
+            if let Some(after) = after_line_end(rest, true) {
+                break after;
+            }
+            let end = rest.iter().position(|&byte| byte == b'\n');
+            rest = &rest[end.expect("the head is whole") + 1..];
+        };
+        at = form.len() - body_begins.len();
         body = Some(at);
     }
+}
+
+/// What follows the line end at the front.
+fn after_line_end(bytes: &[u8], bare_lf: bool) -> Option<&[u8]> {
+    let after = bytes.strip_prefix(b"\r\n");
+    after.or(bytes.strip_prefix(b"\n").filter(|_| bare_lf))
 }
 
 /// The cookies of a request against a reader by hand, and a new cookie. The first bytes are the

@@ -114,12 +114,20 @@ fn look_up(params: &Params<'_>, pairs: &[Pair]) {
             .map(|pair| pair.name)
             .eq(headers.map(|(name, _)| &name[5..]))
     );
-    let numbers = [
-        params.content_length(),
-        params.data_length(),
-        params.data_last_mod(),
-    ];
-    assert!(numbers.len() == 3 && format!("{params:?}").is_ascii());
+    for (name, found) in [
+        ("CONTENT_LENGTH", params.content_length()),
+        ("FCGI_DATA_LENGTH", params.data_length()),
+        ("FCGI_DATA_LAST_MOD", params.data_last_mod()),
+    ] {
+        assert_eq!(found, first(pairs, name).and_then(number), "{name}");
+    }
+    let framing = params.framing();
+    assert_eq!(framing.content_length, params.content_length());
+    assert_eq!(
+        framing.is_head,
+        first(pairs, "REQUEST_METHOD") == Some(b"HEAD")
+    );
+    assert!(format!("{params:?}").is_ascii());
 
     // Built again in the shortest form, it says the same and is no longer.
     let mut built = Vec::new();
@@ -129,4 +137,17 @@ fn look_up(params: &Params<'_>, pairs: &[Pair]) {
     assert!(built.len() <= params.as_bytes().len());
     assert_eq!(built, hand::pair_bytes(pairs));
     assert_eq!(hand::pairs(&built), pairs);
+}
+
+/// The value of the first pair with this name.
+fn first<'p>(pairs: &'p [Pair], name: &str) -> Option<&'p [u8]> {
+    let found = pairs.iter().find(|(other, _)| other == name.as_bytes());
+    found.map(|(_, value)| &value[..])
+}
+
+/// Digits and nothing else, read by the standard library.
+fn number(text: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(text).ok()?;
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_number)
 }

@@ -203,6 +203,15 @@ fn params() -> Vec<(&'static str, Vec<u8>)> {
         pair("", ""),
     ]
     .concat();
+    let numbers = [
+        ("FCGI_DATA_LENGTH", "18446744073709551615"),
+        ("FCGI_DATA_LAST_MOD", "18446744073709551616"),
+        ("CONTENT_LENGTH", "007"),
+        ("CONTENT_LENGTH", "-1"),
+        ("REQUEST_METHOD", "HEAD"),
+        ("REQUEST_METHOD", "GET"),
+    ];
+    let numbers = numbers.map(|(name, value)| pair(name, value)).concat();
     let huge = [long_length(0x7fff_ffff), long_length(0x7fff_ffff)].concat();
     vec![
         ("empty", limited(wide, b"")),
@@ -211,6 +220,7 @@ fn params() -> Vec<(&'static str, Vec<u8>)> {
             "nginx",
             limited(wide, &pair_bytes(&crate::nginx_request::FASTCGI_PARAMS)),
         ),
+        ("numbers", limited(wide, &numbers)),
         ("repeated", limited(wide, &pair("A", "b").repeat(20))),
         (
             "too-many",
