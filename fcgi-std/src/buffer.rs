@@ -182,6 +182,10 @@ impl Outbox {
             self.sent = 0;
             self.bytes.clear();
             self.bytes.shrink_to(Outbox::HIGH);
+        } else if self.sent >= Outbox::HIGH {
+            // With a slow reader it may never be empty.
+            self.bytes.drain(..self.sent);
+            self.sent = 0;
         }
         Ok(total)
     }
@@ -261,5 +265,26 @@ mod tests {
             reader.join().unwrap(),
             [b"head", &body[..], b"tail", b"later"].concat()
         );
+    }
+
+    /// A long answer to a slow reader must not pile up behind what is sent of it.
+    #[test]
+    fn what_is_sent_is_given_up_though_something_always_waits() {
+        let (near, mut far) = pair();
+        let mut outbox = Outbox::default();
+        let mut piece = vec![1; Outbox::HIGH];
+        // More than the socket takes.
+        for _ in 0..64 {
+            outbox.push(&piece);
+        }
+        outbox.flush(&near).unwrap();
+        let most = outbox.capacity();
+        for _ in 0..256 {
+            far.read_exact(&mut piece).unwrap();
+            outbox.flush(&near).unwrap();
+            assert!(!outbox.is_empty());
+            outbox.push(&piece);
+        }
+        assert!(outbox.capacity() <= most, "{most}, {}", outbox.capacity());
     }
 }
