@@ -23,6 +23,8 @@ const ACCEPTS: usize = 64;
 /// Listeners, and who may come in.
 pub(crate) struct Doors {
     doors: Vec<Door>,
+    /// At which one to knock first.
+    next: usize,
     allowed: WebServerAddrs,
     backoff: Backoff,
 }
@@ -67,6 +69,7 @@ impl Doors {
         });
         Ok(Doors {
             doors: doors.collect(),
+            next: 0,
             allowed,
             backoff: Backoff::new(),
         })
@@ -86,9 +89,14 @@ impl Doors {
 
     /// Accepts a connection, if there is one.
     pub(crate) fn knock(&mut self) -> Knock {
-        let Some(door) = self.doors.iter_mut().find(|door| door.is_ready) else {
+        // One after the other, so that a crowd at one door keeps nobody waiting at another.
+        let count = self.doors.len();
+        let mut turns = (self.next..self.next + count).map(|turn| turn % count);
+        let Some(at) = turns.find(|&at| self.doors[at].is_ready) else {
             return Knock::Nobody;
         };
+        self.next = at + 1;
+        let door = &mut self.doors[at];
         let error = match door.listener.accept() {
             Ok((stream, peer)) => {
                 self.backoff.reset();

@@ -56,6 +56,12 @@ impl<T> Io<T> {
     }
 }
 
+/// Drops something of the application's that belongs to no request any more.
+pub(crate) fn discard<V>(value: V) {
+    // There is nobody whom a panic in its destructor could concern.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(value)));
+}
+
 /// See [`Io::guard`].
 fn guard(
     shared: &Shared,

@@ -36,7 +36,7 @@ pub(crate) struct Conn<T> {
     /// Whether the peer cannot read answers any more.
     pub(crate) is_hung_up: bool,
     pub(crate) is_queued: bool,
-    /// Whether the request that ended last had sent all its input.
+    /// Whether all requests that have ended had sent all their input.
     pub(crate) is_clean: bool,
     /// Whether the unread rest begins with a request for which there has to be room first.
     pub(crate) is_held: bool,
@@ -96,6 +96,13 @@ impl<T> Active<T> {
 
     pub(crate) fn is_idle(&self) -> bool {
         self.requests.is_empty() && self.waiting() == 0 && self.rest.is_empty()
+    }
+
+    /// Whether a body is written from where it lies.
+    pub(crate) fn has_bodies(&self) -> bool {
+        self.requests
+            .iter()
+            .any(|request| !request.out.body_bytes().is_empty())
     }
 
     /// Whether a request has something to send that is not in the outbox.

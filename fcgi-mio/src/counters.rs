@@ -53,11 +53,11 @@ counters! {
     accepted,
     /// Connections that have ended.
     closed,
-    /// Requests that were begun (BEGIN_REQUEST taken).
+    /// Requests that were begun: BEGIN_REQUEST was taken, and not refused at once.
     begun,
     /// Requests that began while another one was active on their connection.
     multiplexed,
-    /// Requests that were ended with END_REQUEST, refusals among them.
+    /// Requests that were begun and have ended, however that was.
     ended,
     /// Requests that were refused or answered with an error page by the loop itself.
     refused,

@@ -12,6 +12,7 @@ use mio::unix::pipe;
 use slab::Slab;
 
 use crate::body::Body;
+use crate::call::discard;
 use crate::counters::Cells;
 use crate::response::{final_status, invalid};
 
@@ -272,6 +273,7 @@ impl Shared {
         // Bodies and producers are the application's; drop them without the lock.
         let (done, handed) = (mem::take(&mut state.done), mem::take(&mut state.handed));
         drop(state);
-        drop((done, handed));
+        drop(handed);
+        done.into_iter().for_each(discard);
     }
 }

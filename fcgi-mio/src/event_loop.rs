@@ -13,6 +13,7 @@ use mio::{Interest, Registry};
 use slab::Slab;
 
 use crate::accept::Doors;
+use crate::call::discard;
 use crate::connection::Conn;
 use crate::deferred::{Completion, Shared};
 use crate::handle::Handle;
@@ -347,12 +348,11 @@ impl<S: Service> Loop<S> {
         let (handed, stop_until) = self.io.shared.collect(&mut done);
         for completion in done.drain(..) {
             let place = completion.place;
-            let Some(conn) = self.connections.get_mut(place.key()) else {
+            let conn = self.connections.get_mut(place.key());
+            let Some(conn) = conn.filter(|conn| conn.place == place) else {
+                discard(completion);
                 continue;
             };
-            if conn.place != place {
-                continue;
-            }
             let mut turn = Turn::new(&mut self.service, &mut self.io, conn);
             turn.complete(completion);
             if !turn.run(&mut self.buffer) {

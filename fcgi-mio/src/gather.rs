@@ -17,6 +17,8 @@ pub(crate) struct Gathered<'b> {
     records: [Option<Framed<'b>>; GATHER],
     /// How far each request comes by them.
     pub(crate) progress: [Progress; REQUESTS],
+    /// Whose turn it is then.
+    pub(crate) next: usize,
 }
 
 /// One record, and the end of its request if it is the last one.
@@ -33,6 +35,8 @@ pub(crate) struct Progress {
     pub(crate) taken: usize,
     /// Whether the request has ended with that.
     pub(crate) is_over: bool,
+    /// Whether it has ended before its input did.
+    pub(crate) is_early: bool,
 }
 
 impl Framed<'_> {
@@ -66,6 +70,9 @@ impl Gathered<'_> {
                 all = false;
                 continue;
             }
+            if all {
+                self.next = framed.at + 1;
+            }
             for part in framed.parts() {
                 let gone = written.min(part.len());
                 written -= gone;
@@ -85,6 +92,7 @@ pub(crate) fn gather<'b, T>(
     let mut gathered = Gathered {
         records: [const { None }; GATHER],
         progress: [Progress::default(); REQUESTS],
+        next,
     };
     let mut count = 0;
     // Every body may be visited as often as there are records to make.
@@ -101,6 +109,7 @@ pub(crate) fn gather<'b, T>(
         let mut end = None;
         if rest.is_empty() && request.out.ended {
             progress.is_over = true;
+            progress.is_early = !machine.is_input_done(request.id);
             end = machine.end(request.id, request.out.app_status).ok();
         }
         gathered.records[count] = Some(Framed { at, record, end });

@@ -11,7 +11,7 @@ use mio::{Events, Interest, Poll, Token};
 
 use crate::accept::{Doors, Knock};
 use crate::deferred::Shared;
-use crate::settings::{Report, Settings};
+use crate::settings::Settings;
 
 /// Where the acceptor and its loops meet.
 pub(crate) struct Hall {
@@ -85,7 +85,7 @@ pub(crate) struct Acceptor {
     doors: Doors,
     hall: Arc<Hall>,
     receiver: pipe::Receiver,
-    report: Arc<Report>,
+    settings: Settings,
     rests_until: Option<Instant>,
 }
 
@@ -108,7 +108,7 @@ impl Acceptor {
             doors,
             hall,
             receiver,
-            report: Arc::clone(&settings.report),
+            settings: settings.clone(),
             rests_until: None,
         })
     }
@@ -158,7 +158,7 @@ impl Acceptor {
                 }
                 Knock::Nobody => {}
                 Knock::Trouble(incident, rest) => {
-                    (self.report)(&incident);
+                    self.settings.tell(&incident);
                     self.rests_until = rest.map(|rest| Instant::now() + rest);
                 }
             }

@@ -5,7 +5,7 @@ use std::mem;
 use fcgi_core::application::{self, Event};
 use fcgi_core::cgi::{Status, error_response};
 use fcgi_core::params::Params;
-use fcgi_core::{Refusal, RequestId, Role};
+use fcgi_core::{ProtocolStatus, Refusal, RequestId, Role};
 
 use crate::Incident;
 use crate::connection::Active;
@@ -32,10 +32,14 @@ impl<S: Service> Turn<'_, S> {
                 }
             }
             Event::Reply(reply) => {
-                if reply.ends().is_some() {
+                if let Some((id, status)) = reply.ends() {
                     // The rest of a refused request is still to come.
                     self.conn.is_clean = false;
-                    self.io.shared.cells.refused.add(1);
+                    let reason = match status {
+                        ProtocolStatus::UNKNOWN_ROLE => Refusal::UnknownRole,
+                        _ => Refusal::Overloaded,
+                    };
+                    self.refused_at_once(id, reason);
                 }
                 let most = u32::try_from(self.io.settings.max_connections).unwrap_or(u32::MAX);
                 let requests = u32::try_from(self.io.settings.multiplex).unwrap_or(1);
@@ -68,14 +72,15 @@ impl<S: Service> Turn<'_, S> {
             1 => Refusal::CantMultiplex,
             _ => Refusal::Overloaded,
         };
-        let cells = &self.io.shared.cells;
-        cells.begun.add(1);
-        cells.multiplexed.add(1);
-        cells.refused.add(1);
-        cells.ended.add(1);
-        let reason = refusal;
-        self.io.report(&Incident::Refused { id, reason });
+        self.refused_at_once(id, refusal);
         self.send_refusal(id, refusal);
+    }
+
+    /// Counts and reports a request that gets no place, and so does not begin.
+    #[cold]
+    fn refused_at_once(&self, id: RequestId, reason: Refusal) {
+        self.io.shared.cells.refused.add(1);
+        self.io.report(&Incident::Refused { id, reason });
     }
 
     /// Gives a request a place; `None` when it was refused at once.
@@ -282,17 +287,15 @@ impl<S: Service> Turn<'_, S> {
             requests, outbox, ..
         } = &mut *self.active;
         let request = &mut requests[at];
-        if let Some(length) = request.length {
-            // A cut upload must not pass for a short one.
-            let length = usize::try_from(length).unwrap_or(usize::MAX);
-            let Some(body) = view.body.get(..length) else {
-                request.stage = Stage::Refused {
-                    status: Status::BAD_REQUEST,
-                    app_status: 1,
-                };
-                return self.answer_refused(at);
+        let is_cut = !holds(&mut view.body, request.length)
+            || (view.role == Role::Filter && !holds(&mut view.data, view.params.data_length()));
+        if is_cut {
+            // It must not pass for a short one.
+            request.stage = Stage::Refused {
+                status: Status::BAD_REQUEST,
+                app_status: 1,
             };
-            view.body = body;
+            return self.answer_refused(at);
         }
         request.out.open = true;
         let service = &mut *self.service;
@@ -365,5 +368,21 @@ impl<S: Service> Turn<'_, S> {
             self.send_stdout(id, error_response(status));
         }
         self.end(at, app_status, None);
+    }
+}
+
+/// Whether a stream is as long as it was announced; if it is longer, the rest does not count.
+#[inline]
+fn holds(bytes: &mut &[u8], announced: Option<u64>) -> bool {
+    let Some(length) = announced else {
+        return true;
+    };
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    match bytes.get(..length) {
+        Some(announced) => {
+            *bytes = announced;
+            true
+        }
+        None => false,
     }
 }

@@ -6,7 +6,7 @@ use fcgi_core::cgi::{Status, error_response};
 use fcgi_core::{MAX_CONTENT, Record, RequestId};
 
 use crate::body::{Body, Chunk, Source};
-use crate::call::{Draft, leave_room};
+use crate::call::{Draft, discard, leave_room};
 use crate::connection::{Active, Phase};
 use crate::deferred::Completion;
 use crate::gather::{GATHER, Progress, gather};
@@ -38,6 +38,11 @@ impl<S: Service> Turn<'_, S> {
         let Stage::Task { task, wants_room } = &mut request.stage else {
             return;
         };
+        if out.ended {
+            // Its last body is on its way.
+            return;
+        }
+        let before = out.written();
         let place = self.conn.place;
         let draft = self.io.call(request.id, place, out, outbox, |response| {
             call(task, response)?;
@@ -46,8 +51,9 @@ impl<S: Service> Turn<'_, S> {
             }
             Ok(())
         });
-        let has_written = outbox.len() > draft.start + Record::HEADER_LEN;
-        *wants_room = ask_again || has_written || out.body.is_some();
+        // What HEAD swallows counts as written, or the task would never come to its end.
+        let has_written = outbox.len() > draft.start + Record::HEADER_LEN || out.written() > before;
+        *wants_room = out.ticket.is_none() && (ask_again || has_written || out.body.is_some());
         self.after_call(at, draft);
     }
 
@@ -112,9 +118,18 @@ impl<S: Service> Turn<'_, S> {
     /// A handler, task or producer has failed.
     #[cold]
     fn fail(&mut self, at: usize, status: Status) {
-        let request = &self.active.requests[at];
-        if !request.out.sent {
-            let id = request.id;
+        let out = &self.active.requests[at].out;
+        if !out.open {
+            // A Filter's client is told when STDIN has ended.
+            self.drop_code(at);
+            self.active.requests[at].stage = Stage::Refused {
+                status,
+                app_status: 1,
+            };
+            return;
+        }
+        if !out.sent {
+            let id = self.active.requests[at].id;
             self.send_stdout(id, error_response(status));
         }
         self.end(at, 1, None);
@@ -124,7 +139,7 @@ impl<S: Service> Turn<'_, S> {
     #[inline(always)] // It is a step of every small request.
     pub(crate) fn end(&mut self, at: usize, app_status: u32, aborted: Option<Abort>) {
         let id = self.active.requests[at].id;
-        self.conn.is_clean = self.conn.machine.is_input_done(id);
+        self.conn.is_clean &= self.conn.machine.is_input_done(id);
         if let Ok(end) = self.conn.machine.end(id, app_status) {
             self.active.outbox.extend_from_slice(&end);
         }
@@ -140,16 +155,17 @@ impl<S: Service> Turn<'_, S> {
 
     /// Takes over what another thread has completed.
     pub(crate) fn complete(&mut self, completion: Completion) {
+        let ticket = Some(completion.ticket);
+        let mut requests = self.active.requests.iter();
+        let Some(at) = requests.position(|request| request.out.ticket == ticket) else {
+            return discard(completion);
+        };
+        self.drop_code(at);
         let Active {
             requests, outbox, ..
         } = &mut *self.active;
-        let ticket = Some(completion.ticket);
-        let Some(at) = requests.iter().position(|r| r.out.ticket == ticket) else {
-            return;
-        };
         let request = &mut requests[at];
         let (id, place) = (request.id, self.conn.place);
-        request.stage = Stage::Answered;
         let out = &mut request.out;
         out.ticket = None;
         out.head = completion.head;
@@ -182,9 +198,9 @@ impl<S: Service> Turn<'_, S> {
             if !self.conn.is_writable {
                 return false;
             }
-            if self.active.waiting() == 0 && !self.active.has_output() {
-                // A task had nothing to say.
-                return false;
+            if self.active.waiting() == 0 && !self.active.has_bodies() {
+                // A task had nothing to say, or nothing that HEAD would let through.
+                return self.active.has_output();
             }
             match self.write() {
                 Ok(true) => {}
@@ -202,19 +218,22 @@ impl<S: Service> Turn<'_, S> {
         true
     }
 
-    /// Has tasks and producers fill the outbox, in turn.
+    /// Has tasks and producers fill the outbox, in turn, until it is the turn of a body in memory,
+    /// which is written from where it lies.
     fn fill(&mut self) {
         let mut idle_in_a_row = 0;
         while self.active.waiting() < HIGH && idle_in_a_row < self.active.requests.len() {
-            self.active.next = (self.active.next + 1) % self.active.requests.len();
-            let at = self.active.next;
+            let at = self.active.next % self.active.requests.len();
             let before = self.active.outbox.len();
             let request = &self.active.requests[at];
             if request.out.has_producer() {
                 self.produce(at);
-            } else if request.out.body.is_none() && request.has_output() {
+            } else if request.out.body.is_some() {
+                return;
+            } else if request.has_output() {
                 self.call_task(at, false, Task::output);
             }
+            self.active.next = at + 1;
             if self.active.outbox.len() == before {
                 idle_in_a_row += 1;
             } else {
@@ -257,6 +276,7 @@ impl<S: Service> Turn<'_, S> {
     /// One write: the outbox, and behind it bodies from where they lie. `true` if everything went
     /// out.
     fn write(&mut self) -> io::Result<bool> {
+        let has_bodies = self.active.has_bodies();
         let Active {
             requests,
             outbox,
@@ -269,7 +289,7 @@ impl<S: Service> Turn<'_, S> {
         let mut stream = &self.conn.stream;
         let mut all_is_gone = true;
         let written;
-        if waiting.len() <= HIGH && requests.iter().any(|r| !r.out.body_bytes().is_empty()) {
+        if waiting.len() <= HIGH && has_bodies {
             let mut gathered = gather(requests, *next, &mut self.conn.machine);
             let mut slices = [IoSlice::new(&[]); 1 + 4 * GATHER];
             slices[0] = IoSlice::new(waiting);
@@ -278,31 +298,19 @@ impl<S: Service> Turn<'_, S> {
             }
             written = retry(|| stream.write_vectored(&slices))?;
             all_is_gone = gathered.went_out(written.saturating_sub(waiting.len()), spill);
+            *next = gathered.next;
             let progress = gathered.progress;
             self.after_gather(&progress);
         } else {
             written = retry(|| stream.write(waiting))?;
         }
-        let Active {
-            outbox,
-            sent,
-            spill,
-            blocked_since,
-            ..
-        } = &mut *self.active;
-        *sent += written.min(outbox.len() - *sent);
-        if *sent == outbox.len() {
-            outbox.clear();
-            *sent = 0;
-        } else {
-            all_is_gone = false;
-        }
-        if !spill.is_empty() {
-            outbox.append(spill);
-        }
+        all_is_gone &= self.take_off(written);
         self.io.shared.cells.bytes_out.add(written as u64);
+        let blocked_since = &mut self.active.blocked_since;
         if all_is_gone {
-            *blocked_since = None;
+            if blocked_since.take().is_some() {
+                self.forgive();
+            }
             return Ok(true);
         }
         // A socket that takes less than all has no room.
@@ -313,10 +321,51 @@ impl<S: Service> Turn<'_, S> {
         Ok(false)
     }
 
+    /// Takes what was written off the outbox, and puts into it what a write has left of bodies;
+    /// whether nothing else waited there.
+    #[inline]
+    fn take_off(&mut self, written: usize) -> bool {
+        let Active {
+            outbox,
+            sent,
+            spill,
+            ..
+        } = &mut *self.active;
+        *sent += written.min(outbox.len() - *sent);
+        let is_empty = *sent == outbox.len();
+        if is_empty {
+            outbox.clear();
+            *sent = 0;
+        } else if *sent >= HIGH {
+            // With a slow reader it may never be empty.
+            outbox.drain(..*sent);
+            *sent = 0;
+        }
+        if !spill.is_empty() {
+            outbox.append(spill);
+        }
+        is_empty
+    }
+
+    /// The web server has taken everything: while it did not, it was not waited for. Parameters
+    /// count unless nothing was read at all.
+    #[cold]
+    fn forgive(&mut self) {
+        for request in &mut *self.active.requests {
+            if self.conn.is_paused || !request.waits_for_params() {
+                request.since = self.io.now;
+            }
+        }
+    }
+
     /// Notes how far bodies have come.
     fn after_gather(&mut self, progress: &[Progress; REQUESTS]) {
         for at in (0..self.active.requests.len().min(REQUESTS)).rev() {
-            let Progress { taken, is_over } = progress[at];
+            let Progress {
+                taken,
+                is_over,
+                is_early,
+            } = progress[at];
             if taken == 0 {
                 continue;
             }
@@ -330,6 +379,7 @@ impl<S: Service> Turn<'_, S> {
                 }
             }
             if is_over {
+                self.conn.is_clean &= !is_early;
                 self.dispose(at, None);
             }
         }

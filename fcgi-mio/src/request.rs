@@ -36,7 +36,7 @@ impl<'a> Request<'a> {
         self.body
     }
 
-    /// The file that a Filter gets on DATA (§6.4).
+    /// The file that a Filter gets on DATA (§6.4), and no more of it than FCGI_DATA_LENGTH says.
     #[must_use]
     pub fn data(&self) -> &'a [u8] {
         self.data

@@ -121,6 +121,12 @@ impl<T> Req<T> {
         self.out.clear();
     }
 
+    /// Whether it has something whose destructor is the application's.
+    #[inline]
+    pub(crate) fn has_code(&self) -> bool {
+        matches!(self.stage, Stage::Task { .. }) || self.out.has_producer()
+    }
+
     pub(crate) fn waits_for_params(&self) -> bool {
         matches!(self.stage, Stage::Params)
     }

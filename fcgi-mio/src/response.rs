@@ -143,6 +143,11 @@ impl Out {
         Ok(self.stage == Stage::Raw || !self.is_head_request)
     }
 
+    /// Bytes of the body so far, those among them that HEAD has swallowed.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
     #[cold]
     fn too_long(&self) -> io::Error {
         invalid(if self.head.body_allowed(false) {
@@ -176,8 +181,10 @@ impl Out {
         let Some(bytes) = body.bytes() else {
             if self.stage == Stage::Raw || !self.is_head_request {
                 self.body = Some(body);
+                return Ok(());
             }
-            return Ok(());
+            // It is not asked what it would have made; that it was given counts.
+            return self.admit(1).map(drop);
         };
         if bytes.is_empty() || !self.admit(bytes.len())? {
             return Ok(());
@@ -234,9 +241,12 @@ impl Response<'_> {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` when the head is out already.
+    /// `InvalidInput` when the head is out already, or the response is deferred.
     pub fn raw(&mut self) -> io::Result<()> {
         self.head()?;
+        if self.out.ticket.is_some() {
+            return Err(invalid("the response is deferred"));
+        }
         self.out.stage = Stage::Raw;
         Ok(())
     }
@@ -292,9 +302,7 @@ impl Response<'_> {
     /// `StorageFull` beyond 64 KiB in one call of a handler; `InvalidInput` too early for a Filter.
     pub fn stderr(&mut self, message: impl AsRef<[u8]>) -> io::Result<()> {
         let message = message.as_ref();
-        if !self.out.open {
-            return Err(invalid("no output before the end of STDIN"));
-        }
+        self.check_open()?;
         if self.errors.len() + message.len() > HIGH {
             return Err(io::ErrorKind::StorageFull.into());
         }
@@ -307,10 +315,10 @@ impl Response<'_> {
         self.out.app_status = app_status;
     }
 
-    /// A task's response is complete: the request ends when everything is sent, and the task is
-    /// dropped.
+    /// A task's response is complete: the task gets no more input, and is dropped when the request
+    /// ends, as soon as everything is sent. One that is deferred ends when it is completed.
     pub fn end(&mut self) {
-        self.out.ended = true;
+        self.out.ended = self.out.ticket.is_none();
     }
 
     /// Makes a handle by which another thread completes the response, starting from the head as it
@@ -318,9 +326,11 @@ impl Response<'_> {
     ///
     /// # Errors
     ///
-    /// `InvalidInput` when the head is out already, or when there is such a handle.
+    /// `InvalidInput` when the head is out already, when there is such a handle, or too early for a
+    /// Filter.
     pub fn defer(&mut self) -> io::Result<Deferred> {
         self.head()?;
+        self.check_open()?;
         if self.out.ticket.is_some() || self.out.ended {
             return Err(invalid("the response is deferred or ended already"));
         }
@@ -351,10 +361,15 @@ impl Response<'_> {
         &self.out.head
     }
 
-    fn open_body(&self) -> io::Result<()> {
+    fn check_open(&self) -> io::Result<()> {
         if !self.out.open {
             return Err(invalid("no output before the end of STDIN"));
         }
+        Ok(())
+    }
+
+    fn open_body(&self) -> io::Result<()> {
+        self.check_open()?;
         if self.out.body.is_some() || self.out.ended || self.out.ticket.is_some() {
             return Err(invalid("the body of the response is complete already"));
         }

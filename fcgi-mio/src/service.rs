@@ -49,7 +49,8 @@ pub trait Task {
     ///
     /// # Errors
     ///
-    /// Any error ends the request; if nothing was sent, as [`Service::whole`] has it.
+    /// Any error ends the request, a Filter's not before the end of its STDIN; if nothing was sent,
+    /// as [`Service::whole`] has it.
     fn input(&mut self, bytes: &[u8], response: &mut Response<'_>) -> io::Result<()>;
 
     /// The end of STDIN, and once more the end of DATA for a Filter.
@@ -62,7 +63,7 @@ pub trait Task {
     /// There is room for output. Called as soon as the protocol allows an answer, for a Responder
     /// before its input has ended; again when what it wrote is on its way; and not again before the
     /// next input if it wrote nothing. A task that waits for something else than its input
-    /// [defers](Response::defer) its response.
+    /// [defers](Response::defer) its response, and is not asked any more.
     ///
     /// # Errors
     ///

@@ -167,7 +167,7 @@ impl<S: Service> Turn<'_, S> {
         let waits = self.active.requests.iter().map(|request| {
             let timeout = match request.stage {
                 Stage::Params => settings.header_timeout,
-                _ if machine.is_input_done(request.id) => return u64::MAX,
+                _ if request.out.ended || machine.is_input_done(request.id) => return u64::MAX,
                 _ => settings.body_timeout,
             };
             request.since.saturating_add(millis(timeout))

@@ -1,6 +1,7 @@
 //! One connection's turn: read, parse, serve, write, and decide what it waits for.
 
 use std::io::{self, Read};
+use std::mem;
 
 use crate::Incident;
 use crate::connection::{Active, Conn, Phase};
@@ -119,7 +120,7 @@ impl<'a, S: Service> Turn<'a, S> {
 
     /// Goes on where parsing stopped; whether it came further.
     fn parse_rest(&mut self) -> bool {
-        let mut rest = std::mem::take(&mut self.active.rest);
+        let mut rest = mem::take(&mut self.active.rest);
         let used = self.parse(&rest);
         rest.drain(..used);
         self.active.rest = rest;
@@ -247,8 +248,28 @@ impl<'a, S: Service> Turn<'a, S> {
                 });
             }
         }
-        self.io.running -= usize::from(request.is_counted);
-        request.clear(|buffer| self.io.give_back(buffer));
+        self.io.running -= usize::from(mem::take(&mut request.is_counted));
+        if request.has_code() {
+            self.drop_code(at);
+        }
+        self.active.requests[at].clear(|buffer| self.io.give_back(buffer));
         self.active.requests.remove(at);
+    }
+
+    /// Drops what the application has made for a request, which is a call of its code as well.
+    #[cold]
+    pub(crate) fn drop_code(&mut self, at: usize) {
+        let request = &mut self.active.requests[at];
+        let stage = mem::replace(&mut request.stage, Stage::Answered);
+        let body = request.out.body.take();
+        // The request is over, or ends by other means.
+        let _ = self.io.guard(request.id, || {
+            drop(stage);
+            Ok(())
+        });
+        let _ = self.io.guard(request.id, || {
+            drop(body);
+            Ok(())
+        });
     }
 }

@@ -236,3 +236,68 @@ fn a_server_with_outgoing_connections() {
     handle.stop(Duration::from_secs(5));
     thread.join().expect("no panic").expect("all had ended");
 }
+
+#[test]
+fn a_report_that_panics_costs_no_acceptor() {
+    let (path, any) = (path(), "127.0.0.1:0");
+    let listeners = [any, &path].map(|address| {
+        let address = address.parse().expect("an address");
+        fcgi_listen::Listener::bind(&address, &fcgi_listen::Options::new()).expect("free")
+    });
+    let [tcp, unix] = listeners
+        .each_ref()
+        .map(|listener| test_address(&listener.local_address().expect("bound")));
+    let nobody: fcgi_listen::WebServerAddrs = "192.0.2.1".parse().expect("an address");
+    let settings = Settings::new()
+        .allow(nobody.allow_unix(true))
+        .on_incident(|incident| panic!("{incident}, on purpose"));
+    let loops = Loops::new(listeners.into(), 2).settings(settings);
+    let started = loops.start().expect("descriptors");
+    let handle = started.handle();
+    let thread = std::thread::spawn(move || started.run(|_| whole(echo)));
+    for _ in 0..3 {
+        let connection = tcp.connect().expect("somebody listens");
+        WebServer { connection }.expect_end_or_reset();
+        let connection = unix.connect().expect("somebody listens");
+        lives(&mut WebServer { connection });
+    }
+    handle.stop(Duration::from_secs(10));
+    end_of_thread(thread).expect("a stop");
+}
+
+#[test]
+fn a_crowd_at_one_listener_keeps_nobody_waiting_at_another() {
+    let listeners = [path(), path()].map(|path| {
+        let address = path.parse().expect("an address");
+        fcgi_listen::Listener::bind(&address, &fcgi_listen::Options::new()).expect("free")
+    });
+    let [crowded, other] = listeners
+        .each_ref()
+        .map(|listener| test_address(&listener.local_address().expect("bound")));
+    let (sender, served) = mpsc::channel();
+    let server = Server::new(listeners.into()).expect("descriptors");
+    let server = server.settings(Settings::new().max_connections(1));
+    let handle = server.handle();
+    let connect = |address: &Address, query: &str| {
+        let connection = address.connect().expect("somebody listens");
+        let mut peer = WebServer { connection };
+        peer.send(responder(1, CLOSE, &[("QUERY_STRING", query)], b""));
+        peer
+    };
+    let mut peers: Vec<_> = (0..10).map(|_| connect(&crowded, "crowd")).collect();
+    peers.push(connect(&other, "other"));
+    let thread = std::thread::spawn(move || {
+        server.serve(|request, response| {
+            let query = request.param("QUERY_STRING").unwrap_or(b"").to_vec();
+            sender.send(query).expect("the test runs");
+            echo(request, response)
+        })
+    });
+    for peer in &mut peers {
+        assert_eq!(peer.answer(1).end, Some((0, REQUEST_COMPLETE)));
+    }
+    let order: Vec<_> = served.iter().take(peers.len()).collect();
+    assert!(order[..2].contains(&b"other".to_vec()), "{order:?}");
+    handle.stop(Duration::ZERO);
+    end_of_thread(thread).expect("a stop");
+}

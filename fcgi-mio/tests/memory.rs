@@ -2,13 +2,16 @@
 
 mod kit;
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use fcgi_mio::{Body, Chunk, Producer, Settings, whole};
+use fcgi_mio::{Body, Chunk, Producer, Server, Settings, whole};
 use fcgi_tests::blocking::WebServer;
 use fcgi_tests::hand::*;
 use kit::*;
+use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_send_buffer_size};
 
 /// One measurement at a time.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -92,4 +95,33 @@ fn fifty_peers_that_ask_for_64_mib_and_do_not_read() {
     assert_eq!(answer.body().len(), 64 << 20);
     drop(peers);
     app.wait_until("the others are aborted", |c| c.aborted == 49);
+}
+
+#[test]
+fn a_long_answer_to_a_peer_that_reads_slowly_does_not_pile_up() {
+    const LENGTH: u64 = 48 << 20;
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    // A socket that never has room for all that waits, as over a slow line.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    set_socket_send_buffer_size(&listener, 16 << 10).expect("a small buffer");
+    let mut peer = TcpStream::connect(listener.local_addr().expect("bound")).expect("it listens");
+    set_socket_recv_buffer_size(&peer, 16 << 10).expect("a small buffer");
+    let server = Server::new(vec![listener.into()]).expect("descriptors");
+    let handle = server.handle();
+    let thread = std::thread::spawn(move || {
+        server.serve(|_, response| response.body(Body::producer(Zeros(LENGTH))))
+    });
+    peer.write_all(&responder(1, KEEP, GET, b""))
+        .expect("it reads");
+    let (before, mut grown, mut count, mut buffer) = (resident(), 0, 0, [0; 4096]);
+    while count < LENGTH {
+        count += u64::try_from(peer.read(&mut buffer).expect("more")).expect("64 bits");
+        if count % 1024 < 4 {
+            grown = resident().saturating_sub(before).max(grown);
+        }
+    }
+    grown = resident().saturating_sub(before).max(grown);
+    assert!(grown < 8 << 20, "{grown} bytes for one connection");
+    handle.stop(Duration::ZERO);
+    let _ = end_of_thread(thread);
 }

@@ -60,15 +60,20 @@ impl Turn<'_> {
         true
     }
 
-    /// Has all requests fill the outbox: new ones in their order, then all in turn.
+    /// Has all requests fill the outbox: new ones in their order, then all in turn, until it is the
+    /// turn of a body that is written from where it lies.
     fn fill(&mut self) -> Result<(), SendError> {
         let mut idle_in_a_row = 0;
         while self.conn.waiting() < HIGH && idle_in_a_row < self.conn.jobs.len() {
             let new = self.conn.jobs.iter().position(|job| job.id.is_none());
-            let at = new.unwrap_or_else(|| {
-                self.conn.next = (self.conn.next + 1) % self.conn.jobs.len();
-                self.conn.next
-            });
+            let at = new.unwrap_or(self.conn.next % self.conn.jobs.len());
+            if new.is_none() {
+                let job = &self.conn.jobs[at];
+                if is_gathered(job) && job.bytes().len() > SMALL {
+                    return Ok(());
+                }
+                self.conn.next = at + 1;
+            }
             if self.feed(at)? {
                 idle_in_a_row = 0;
             } else {
@@ -181,6 +186,8 @@ impl Turn<'_> {
         if !is_finished && !job.is_written() {
             return Ok(false);
         }
+        // The application had to wait until now.
+        job.since = self.io.now;
         let piece = job.state.written.take();
         job.is_used_up |= !piece.is_empty();
         self.put(at, &piece, is_finished)?;
@@ -264,9 +271,14 @@ impl Turn<'_> {
             beyond -= gone;
             spill.extend_from_slice(&part[gone..]);
         }
+        *next = gathered.next.unwrap_or(*next);
         *sent += written.min(waiting.len());
         if *sent == outbox.len() {
             outbox.clear();
+            *sent = 0;
+        } else if *sent >= HIGH {
+            // With a slow reader it may never be all.
+            outbox.drain(..*sent);
             *sent = 0;
         }
         let Gathered { taken, ended, .. } = gathered;
@@ -279,9 +291,11 @@ impl Turn<'_> {
 
     /// Notes how far requests have come.
     fn after_write(&mut self, written: usize, taken: [usize; REQUESTS], ended: [bool; REQUESTS]) {
+        let is_alone = self.conn.jobs.len() == 1;
         for (at, job) in self.conn.jobs.iter_mut().enumerate() {
             let is_sent = written > 0 && job.id.is_some();
-            if is_sent && !(job.is_touched && job.is_input_done()) {
+            // Of a request that is in the outbox to its end it is not known whether this was of it.
+            if is_sent && (is_alone || !(job.is_touched && job.is_input_done())) {
                 job.since = self.io.now;
             }
             job.is_touched |= is_sent;
@@ -303,6 +317,8 @@ struct Gathered<'b> {
     taken: [usize; REQUESTS],
     /// Which bodies have ended with that.
     ended: [bool; REQUESTS],
+    /// Whose turn it is then, if any was taken.
+    next: Option<usize>,
 }
 
 impl<'b> Gathered<'b> {
@@ -325,6 +341,7 @@ impl<'b> Gathered<'b> {
                 self.ends[self.count] = end_record(machine, id, job.stage).ok();
                 self.ended[at] = true;
             }
+            self.next = Some(at + 1);
             self.count += 1;
             if self.count == GATHER {
                 break;

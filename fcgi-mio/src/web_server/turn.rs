@@ -83,11 +83,15 @@ impl Turn<'_> {
                 self.give_up(at, None);
             } else if job.is_paused && job.state.is_resumed.get() {
                 job.is_paused = false;
-                // Whoever shares the connection had to wait as well.
-                let now = self.io.now;
-                self.conn.jobs.iter_mut().for_each(|job| job.since = now);
+                self.forgive();
             }
         }
+    }
+
+    /// After a pause: whoever shares the connection had to wait as well.
+    fn forgive(&mut self) {
+        let now = self.io.now;
+        self.conn.jobs.iter_mut().for_each(|job| job.since = now);
     }
 
     /// Takes in what there is, one buffer of it; whether there may be more.
@@ -255,8 +259,13 @@ impl Turn<'_> {
         if job.is_given_up() {
             return;
         }
+        let was_paused = job.is_paused;
         job.give_up(why);
         job.since = self.io.now;
+        if was_paused {
+            self.forgive();
+        }
+        let job = &mut self.conn.jobs[at];
         if job.id.is_none() {
             self.conn.jobs.swap_remove(at);
             return;

@@ -13,4 +13,5 @@ mod receivers;
 #[path = "../kit/mod.rs"]
 mod server;
 mod stale;
+mod turns;
 mod world;

@@ -186,7 +186,7 @@ fn nobody_is_asked_unless_that_is_wanted() {
     assert_eq!(peer.finish(), BEGIN_REQUEST);
 }
 
-fn says_yes(door: &Door) -> Line {
+pub(crate) fn says_yes(door: &Door) -> Line {
     let mut line = door.accept();
     assert_eq!(line.record().kind, GET_VALUES);
     line.send(get_values_result(&[("FCGI_MPXS_CONNS", "1")]));
