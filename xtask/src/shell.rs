@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fmt::{self, Display};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::{env, io};
 
 /// What a chore gives back.
@@ -37,9 +38,21 @@ pub(crate) fn root() -> &'static Path {
     xtask.parent().unwrap_or(xtask)
 }
 
-/// Where cargo puts what it builds.
+/// Where cargo puts what it builds: variables and configuration may say, so cargo is asked.
 pub(crate) fn target_dir() -> PathBuf {
-    root().join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    let directory = DIRECTORY.get_or_init(|| {
+        let metadata = output(&mut cargo("metadata --no-deps --format-version 1"));
+        let directory = metadata.ok().and_then(|metadata| target_of(&metadata));
+        root().join(directory.unwrap_or_else(|| "target".to_owned()))
+    });
+    directory.clone()
+}
+
+/// The target directory that cargo's metadata names.
+fn target_of(metadata: &str) -> Option<String> {
+    let metadata: serde_json::Value = serde_json::from_str(metadata).ok()?;
+    metadata["target_directory"].as_str().map(str::to_owned)
 }
 
 /// `program` with `arguments`, to be run in the workspace's directory.
