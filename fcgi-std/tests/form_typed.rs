@@ -157,6 +157,10 @@ fn whole_forms() {
         from_tree::<Shape>(&tree(b"circle=2")).unwrap(),
         Shape::Circle(2.0)
     );
+    // Which one is meant, the order must not decide.
+    let two = from_tree::<Shape>(&tree(b"circle=2&point="));
+    let error = two.unwrap_err().to_string();
+    assert_eq!(error, "the form does not fit: more than one variant");
     assert!(from_tree::<Option<User>>(&tree(b"")).unwrap().is_none());
     assert!(from_tree::<u8>(&form).is_err());
 

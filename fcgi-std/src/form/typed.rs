@@ -21,7 +21,7 @@ use super::Error;
 /// | a value | text (UTF-8), bytes, numbers, `char`, a unit variant of an enum |
 /// | `true`, `on`, `1` or `false`, `off`, `0` | `bool`; a checkbox sends `on` or nothing |
 /// | an empty value, or none | `None`; a value is `Some` |
-/// | `a[variant]=…` | a variant of an enum with something in it |
+/// | `a[variant]=…`; for the whole form `variant=…` | an enum's variant with something in it |
 ///
 /// Where one value is wanted, a list is an error, also one of a single value. Numbers are what
 /// [`str::parse`] takes. Below `#[serde(flatten)]` and in untagged enums every value is text, as
@@ -133,13 +133,21 @@ impl<'de> Deserializer<'de> for Form<'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Mismatch> {
-        visitor.visit_enum(MapAccessDeserializer::new(Entries::of(self.0)))
+        variant(self.0, visitor)
     }
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
         unit_struct seq tuple tuple_struct map struct identifier ignored_any
     }
+}
+
+/// The variant of an enum that a map names.
+fn variant<'de, V: Visitor<'de>>(map: &'de Map<Value>, visitor: V) -> Result<V::Value, Mismatch> {
+    if map.len() > 1 {
+        return Err(Mismatch::custom("more than one variant"));
+    }
+    visitor.visit_enum(MapAccessDeserializer::new(Entries::of(map)))
 }
 
 /// The keys of a map, and what is under them.
@@ -277,10 +285,7 @@ impl<'de> Deserializer<'de> for Item<'de> {
     ) -> Result<V::Value, Mismatch> {
         match self.0 {
             Node::Leaf(value) => Leaf(value.as_bytes()).deserialize_enum(name, variants, visitor),
-            Node::Map(map) if map.len() == 1 => {
-                visitor.visit_enum(MapAccessDeserializer::new(Entries::of(map)))
-            }
-            Node::Map(_) => Err(Mismatch::custom("more than one variant")),
+            Node::Map(map) => variant(map, visitor),
             Node::List(_) => self.deserialize_any(visitor),
         }
     }

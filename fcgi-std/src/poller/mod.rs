@@ -95,6 +95,42 @@ mod tests {
                 }
 
                 #[test]
+                fn each_that_is_ready_has_its_turn() {
+                    let poller = <$poller>::new(Mode::Level).unwrap();
+                    let pairs = [(); 3].map(|()| UnixStream::pair().unwrap());
+                    for ((near, far), token) in pairs.iter().zip(0..) {
+                        poller.add(near.as_fd(), token, Interest::Readable).unwrap();
+                        (&*far).write_all(b"x").unwrap();
+                    }
+                    for round in 0..2 {
+                        let mut turns = [(); 3].map(|()| poller.wait(LONG).unwrap());
+                        turns.sort_by_key(|turn| format!("{turn:?}"));
+                        let all = [0, 1, 2].map(Wake::Ready);
+                        assert_eq!(turns, all, "round {round}");
+                    }
+                }
+
+                /// Though another thread waits for it at that time.
+                #[test]
+                fn what_is_forgotten_can_be_closed() {
+                    let poller = <$poller>::new(Mode::OneShot).unwrap();
+                    let (near, mut far) = UnixStream::pair().unwrap();
+                    poller.add(near.as_fd(), 1, Interest::Readable).unwrap();
+                    far.set_read_timeout(LONG).unwrap();
+                    std::thread::scope(|scope| {
+                        let waiting = scope.spawn(|| poller.wait(None));
+                        // So that it waits, most likely.
+                        std::thread::sleep(Duration::from_millis(100));
+                        poller.forget(1);
+                        drop(near);
+                        let end = far.read(&mut [0]);
+                        poller.interrupt().unwrap();
+                        assert_eq!(end.unwrap(), 0);
+                        assert_eq!(waiting.join().unwrap().unwrap(), Wake::Other);
+                    });
+                }
+
+                #[test]
                 fn notify_wakes_one_and_interrupt_wakes_all() {
                     let poller = <$poller>::new(Mode::OneShot).unwrap();
                     poller.notify().unwrap();

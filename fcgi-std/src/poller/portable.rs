@@ -1,13 +1,13 @@
 //! On other unixes: poll(2) over all descriptors, by one thread at a time. Simple rather than fast.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::{Errno, fcntl_dupfd_cloexec, ioctl_fionbio, read, write};
+use rustix::io::{Errno, FdFlags, fcntl_dupfd_cloexec, fcntl_setfd, ioctl_fionbio, read, write};
 use rustix::pipe::pipe;
 
 use super::{Interest, Mode, Wake};
@@ -23,7 +23,9 @@ pub(crate) struct Poller {
 
 #[derive(Default)]
 struct Sources {
-    by_token: HashMap<u64, (OwnedFd, Interest)>,
+    by_token: BTreeMap<u64, (Arc<OwnedFd>, Interest)>,
+    /// The token that was reported last: those behind it have their turn before it.
+    last: u64,
     notified: bool,
     interrupted: bool,
 }
@@ -31,8 +33,11 @@ struct Sources {
 impl Poller {
     pub(crate) fn new(mode: Mode) -> io::Result<Poller> {
         let bell = pipe()?;
-        ioctl_fionbio(&bell.0, true)?;
-        ioctl_fionbio(&bell.1, true)?;
+        for end in [&bell.0, &bell.1] {
+            ioctl_fionbio(end, true)?;
+            // Not every system has a call that makes a pipe so.
+            fcntl_setfd(end, FdFlags::CLOEXEC)?;
+        }
         Ok(Poller {
             mode,
             sources: Mutex::default(),
@@ -43,7 +48,7 @@ impl Poller {
 
     /// Registers a descriptor, armed.
     pub(crate) fn add(&self, fd: BorrowedFd<'_>, token: u64, interest: Interest) -> io::Result<()> {
-        let own = fcntl_dupfd_cloexec(fd, 3)?;
+        let own = Arc::new(fcntl_dupfd_cloexec(fd, 3)?);
         self.sources().by_token.insert(token, (own, interest));
         self.ring()
     }
@@ -59,6 +64,9 @@ impl Poller {
     /// The descriptor is about to be closed.
     pub(crate) fn forget(&self, token: u64) {
         self.sources().by_token.remove(&token);
+        // A thread that polls holds it open as well. A bell that cannot be rung is no reason to
+        // keep the connection: then the thread lets go of it when it is woken otherwise.
+        let _ = self.ring();
     }
 
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<Wake> {
@@ -75,8 +83,8 @@ impl Poller {
     /// `None` when only the bell rang.
     fn poll_once(&self, timeout: Option<Duration>) -> io::Result<Option<Wake>> {
         let mut tokens = Vec::new();
-        let mut copies = Vec::new();
-        {
+        let mut fds = Vec::new();
+        let last = {
             let mut sources = self.sources();
             if sources.interrupted || std::mem::take(&mut sources.notified) {
                 return Ok(Some(Wake::Other));
@@ -89,11 +97,12 @@ impl Poller {
                     Interest::Nothing => continue,
                 };
                 tokens.push(token);
-                copies.push((fcntl_dupfd_cloexec(fd, 3)?, flags));
+                fds.push((Arc::clone(fd), flags));
             }
-        }
+            sources.last
+        };
         let mut polled = vec![PollFd::new(&self.bell.0, PollFlags::IN)];
-        polled.extend(copies.iter().map(|(fd, flags)| PollFd::new(fd, *flags)));
+        polled.extend(fds.iter().map(|(fd, flags)| PollFd::new(fd, *flags)));
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         match poll(&mut polled, timeout.as_ref()) {
             Ok(0) | Err(Errno::INTR) => return Ok(Some(Wake::Other)),
@@ -103,14 +112,20 @@ impl Poller {
         if !polled[0].revents().is_empty() {
             while matches!(read(&self.bell.0, &mut [0; 64]), Ok(1..)) {}
         }
-        let ready = polled[1..]
-            .iter()
-            .position(|source| !source.revents().is_empty());
-        let Some(token) = ready.map(|at| tokens[at]) else {
+        let ready = tokens
+            .into_iter()
+            .zip(&polled[1..])
+            .filter(|(_, source)| !source.revents().is_empty());
+        let Some(token) = ready
+            .map(|(token, _)| token)
+            .min_by_key(|&at| (at <= last, at))
+        else {
             return Ok(None);
         };
+        let mut sources = self.sources();
+        sources.last = token;
         if self.mode == Mode::OneShot {
-            if let Some((_, armed)) = self.sources().by_token.get_mut(&token) {
+            if let Some((_, armed)) = sources.by_token.get_mut(&token) {
                 *armed = Interest::Nothing;
             }
         }

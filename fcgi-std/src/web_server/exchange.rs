@@ -17,9 +17,12 @@ pub(super) struct Exchange<'a> {
     pub(super) application: &'a mut Application,
     id: RequestId,
     sources: Sources<'a>,
+    /// The application takes no more bytes.
+    is_deaf: bool,
 }
 
-/// Where the input streams of the application come from.
+/// Where the input streams of the application come from: those of which something is to be sent.
+#[derive(Default)]
 pub(super) struct Sources<'a> {
     stdin: Option<&'a mut dyn Read>,
     data: Option<&'a mut dyn Read>,
@@ -31,18 +34,21 @@ impl<'a> Sources<'a> {
         role: Role,
         stdin: &'a mut dyn Read,
         data: Option<&'a mut dyn Read>,
-    ) -> Sources<'a> {
-        // A Filter without a file still gets the end of its DATA.
-        let (stdin, data) = match role {
-            Role::Responder => (Some(stdin), None),
-            Role::Authorizer => (None, None),
-            Role::Filter => (Some(stdin), data),
+    ) -> io::Result<Sources<'a>> {
+        let (stdin, data) = match (role, data) {
+            (Role::Responder, _) => (Some(stdin), None),
+            (Role::Authorizer, _) => (None, None),
+            (Role::Filter, Some(data)) => (Some(stdin), Some(data)),
+            (Role::Filter, None) => {
+                let why = "a Filter needs its data";
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+            }
         };
-        Sources {
+        Ok(Sources {
             stdin,
             data,
             chunk: Vec::new(),
-        }
+        })
     }
 }
 
@@ -81,17 +87,17 @@ impl<'a> Exchange<'a> {
         }
         let end = machine.params_end(id).map_err(misuse)?;
         end.parts().into_iter().for_each(|part| outbox.push(part));
-        if role == Role::Filter && sources.data.is_none() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "a Filter needs its data",
-            ));
-        }
         Ok(Exchange {
             application,
             id,
             sources,
+            is_deaf: false,
         })
+    }
+
+    /// Whether the application has stopped reading: the last record may have gone out in part only.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.is_deaf
     }
 
     /// Sends and receives until the application has done something. The piece that is held must
@@ -134,12 +140,9 @@ impl<'a> Exchange<'a> {
         ) {
             return Err(error);
         }
-        self.sources = Sources {
-            stdin: None,
-            data: None,
-            chunk: Vec::new(),
-        };
+        self.sources = Sources::default();
         self.application.outbox = Outbox::default();
+        self.is_deaf = true;
         Ok(())
     }
 
@@ -206,11 +209,7 @@ impl<'a> Exchange<'a> {
                     protocol_status,
                     ..
                 }) => {
-                    self.sources = Sources {
-                        stdin: None,
-                        data: None,
-                        chunk: Vec::new(),
-                    };
+                    self.sources = Sources::default();
                     (Some(Output::End(Some(app_status), protocol_status)), 0)
                 }
                 Some(
@@ -239,11 +238,7 @@ impl<'a> Exchange<'a> {
     pub(super) fn abort(&mut self) -> io::Result<()> {
         let abort = self.application.machine.abort(self.id).map_err(misuse)?;
         self.application.outbox.push(&abort);
-        self.sources = Sources {
-            stdin: None,
-            data: None,
-            chunk: Vec::new(),
-        };
+        self.sources = Sources::default();
         Ok(())
     }
 }

@@ -128,27 +128,28 @@ impl Application {
     ///
     /// # Errors
     ///
-    /// `NotConnected` when the connection is not [reusable](Application::is_reusable).
+    /// `NotConnected` when the connection is not [reusable](Application::is_reusable);
+    /// `InvalidInput` for a Filter, which needs [its data](Application::send_to_filter).
     pub fn send<'a>(
         &'a mut self,
         request: &Request,
         stdin: &'a mut dyn Read,
     ) -> io::Result<Response<'a>> {
-        self.begin(request, Sources::new(request.role, stdin, None))
+        self.begin(request, Sources::new(request.role, stdin, None)?)
     }
 
     /// As [`send`](Application::send), for a Filter: `data` is the file, sent after STDIN (§6.4).
     ///
     /// # Errors
     ///
-    /// As [`send`](Application::send).
+    /// `NotConnected` as for [`send`](Application::send).
     pub fn send_to_filter<'a>(
         &'a mut self,
         request: &Request,
         stdin: &'a mut dyn Read,
         data: &'a mut dyn Read,
     ) -> io::Result<Response<'a>> {
-        self.begin(request, Sources::new(request.role, stdin, Some(data)))
+        self.begin(request, Sources::new(request.role, stdin, Some(data))?)
     }
 
     fn begin<'a>(

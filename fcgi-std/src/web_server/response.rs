@@ -156,7 +156,8 @@ impl<'a> Response<'a> {
                     app_status,
                     protocol_status,
                 });
-                self.exchange.application.reusable = self.keep_conn && app_status.is_some();
+                let is_kept = self.keep_conn && app_status.is_some() && !self.exchange.is_deaf();
+                self.exchange.application.reusable = is_kept;
             }
         }
         Ok(Some(output))
