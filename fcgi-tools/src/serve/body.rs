@@ -3,6 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -42,6 +43,8 @@ pub(super) enum SpoolError {
     TooLong,
     /// The client went away, or sent what is no chunk.
     Client,
+    /// The client sent nothing for too long.
+    Timeout,
     /// No room on the disk.
     File(io::Error),
 }
@@ -68,15 +71,20 @@ impl RequestBody {
 
     /// Collects a body whose length is not known before its end: CONTENT_LENGTH has to be right
     /// before the application sees anything. Above 64 KiB it goes to a temporary file without a
-    /// name.
+    /// name. For each piece it waits so long.
     pub(super) async fn collected(
         mut incoming: Incoming,
         limit: u64,
+        patience: Duration,
     ) -> Result<(RequestBody, u64), SpoolError> {
         let mut body = RequestBody::empty();
         let mut length = 0;
         let mut file = None;
-        while let Some(frame) = incoming.frame().await {
+        loop {
+            let next = tokio::time::timeout(patience, incoming.frame()).await;
+            let Some(frame) = next.map_err(|_| SpoolError::Timeout)? else {
+                break;
+            };
             let frame = frame.map_err(|_| SpoolError::Client)?;
             // Trailers have no place in CGI.
             let Ok(bytes) = frame.into_data() else {
@@ -94,6 +102,8 @@ impl RequestBody {
             file.write_all(&bytes).await.map_err(SpoolError::File)?;
         }
         if let Some(mut file) = file {
+            // Writes go on in the background; only this tells whether the last one went well.
+            file.flush().await.map_err(SpoolError::File)?;
             file.rewind().await.map_err(SpoolError::File)?;
             body = RequestBody::new(Rest::File(file));
         }

@@ -146,10 +146,9 @@ impl Connection {
         while let Some(event) = self.machine.receive(&mut input)? {
             match event {
                 Event::Stdout { id, bytes } => self.with(id, |request| request.stdout(bytes)),
-                Event::StdoutEnd { id } => self.with(id, |request| {
-                    request.stdout_ended = true;
-                    request.answer.end(End::Complete(None));
-                }),
+                Event::StdoutEnd { id } => {
+                    self.with(id, |request| request.answer.end(End::Complete(None)));
+                }
                 Event::Stderr { id, bytes } => self.with(id, |request| request.errors.push(bytes)),
                 Event::StderrEnd { id } => self.with(id, |request| request.errors.flush()),
                 Event::End {
@@ -236,7 +235,7 @@ impl Connection {
         let now = Instant::now();
         for request in &mut self.requests {
             let is_unwanted = match request.answer.demand(context) {
-                Demand::Gone => !request.stdout_ended,
+                Demand::Gone => true,
                 Demand::Enough(until) => until <= now,
                 Demand::Open | Demand::Full => false,
             };

@@ -136,6 +136,7 @@ impl Gateway {
         let gateway = Arc::new(handler::Gateway {
             site: self.options.site,
             spool_limit: self.options.spool_limit,
+            timeout: self.options.timeout,
             console,
             pool: Arc::clone(&pool),
             health,

@@ -1,9 +1,11 @@
 //! One request of HTTP, from its head to the head of its response.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use fcgi_core::ProtocolStatus;
@@ -12,7 +14,7 @@ use hyper::body::{Body, Incoming};
 use hyper::header::{self, HeaderMap};
 use hyper::http::request::Parts;
 use hyper::http::uri::{Authority, PathAndQuery};
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request, Response, Uri};
 
 use super::access::Access;
 use super::body::{RequestBody, SpoolError};
@@ -32,6 +34,7 @@ const MOST_REDIRECTS: usize = 10;
 pub(super) struct Gateway {
     pub(super) site: Site,
     pub(super) spool_limit: u64,
+    pub(super) timeout: Duration,
     pub(super) console: Console,
     pub(super) pool: Arc<Pool>,
     pub(super) health: Health,
@@ -77,6 +80,26 @@ pub(super) async fn answer(
     })
 }
 
+/// Path and query; of `http://host?query` the path is `/` (RFC 9110 §4.2.3).
+fn target(uri: &Uri) -> Cow<'_, str> {
+    let target = uri.path_and_query().map_or("", PathAndQuery::as_str);
+    if target.starts_with('?') {
+        return format!("/{target}").into();
+    }
+    target.into()
+}
+
+/// Whether the body is what it seems. A coding beneath `chunked` would have to be undone: CGI has
+/// no words for it (RFC 3875 §4.2).
+fn is_plain_or_chunked(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(only), None) => only.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        (Some(_), Some(_)) => false,
+    }
+}
+
 fn respond(begun: Begun, method: &Method, access: Access) -> Response<ResponseBody> {
     match begun.parser.head() {
         Some(head) => response::from_application(&head, begun.first, begun.answer, method, access),
@@ -96,10 +119,14 @@ impl Gateway {
         if parts.method == Method::CONNECT {
             return Err(Problem::Method);
         }
+        if !is_plain_or_chunked(&parts.headers) {
+            return Err(Problem::Coding);
+        }
+        let target = target(&parts.uri);
         let mut facts = Facts {
             method: parts.method.as_str(),
             authority: parts.uri.authority().map(Authority::as_str),
-            target: parts.uri.path_and_query().map_or("", PathAndQuery::as_str),
+            target: &target,
             version: parts.version,
             headers: &parts.headers,
             remote: peers.remote,
@@ -133,10 +160,11 @@ impl Gateway {
             Some(0) if !is_announced => Ok((RequestBody::empty(), None)),
             Some(length) => Ok((RequestBody::streamed(incoming), Some(length))),
             None if self.spool_limit == 0 => Err(Problem::LengthRequired),
-            None => match RequestBody::collected(incoming, self.spool_limit).await {
+            None => match RequestBody::collected(incoming, self.spool_limit, self.timeout).await {
                 Ok((body, length)) => Ok((body, Some(length))),
                 Err(SpoolError::TooLong) => Err(Problem::TooLong(self.spool_limit)),
                 Err(SpoolError::Client) => Err(Problem::Failed(Cause::ClientBody)),
+                Err(SpoolError::Timeout) => Err(Problem::Failed(Cause::Timeout { client: true })),
                 Err(SpoolError::File(error)) => Err(Problem::Spool(error)),
             },
         }

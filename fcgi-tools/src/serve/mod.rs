@@ -32,7 +32,8 @@
 //!   gets the request once more if that is safe.
 //! - Slow readers slow the application down: 256 KiB of an answer are kept for them, then the
 //!   connection is not read any more. FastCGI has no flow control, so the other requests on a
-//!   shared connection wait too, at most for the timeout; new ones use another one meanwhile.
+//!   shared connection wait too, at most for the timeout; new ones use another one meanwhile. The
+//!   reader itself may rest for as long as it likes.
 //! - What the gateway changes of a response is only what HTTP asks for: no body for HEAD, 204 and
 //!   304; a response that is shorter than its Content-Length ends in a broken connection, a longer
 //!   one is cut.
@@ -83,6 +84,7 @@ pub struct Options {
     /// What the application is told about the site.
     pub site: Site,
     /// How long a request may stand still, with neither side moving a byte; 60 seconds unless set.
+    /// That a client does not read its answer for a while does not count.
     pub timeout: Duration,
     /// How long requests may go on after the gateway was told to stop; ten seconds unless set.
     pub grace: Duration,

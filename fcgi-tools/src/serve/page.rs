@@ -16,6 +16,8 @@ pub(super) enum Problem {
     Rejected(Rejection),
     /// CONNECT, which is for proxies.
     Method,
+    /// A body with another transfer coding than `chunked`.
+    Coding,
     /// A body of unknown length, and none is collected.
     LengthRequired,
     /// A body of unknown length, and longer than is collected, in bytes.
@@ -51,7 +53,7 @@ impl Problem {
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Problem::Rejected(rejection) => rejection.status(),
-            Problem::Method => StatusCode::NOT_IMPLEMENTED,
+            Problem::Method | Problem::Coding => StatusCode::NOT_IMPLEMENTED,
             Problem::LengthRequired => StatusCode::LENGTH_REQUIRED,
             Problem::TooLong(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Problem::Spool(_) => StatusCode::INSUFFICIENT_STORAGE,
@@ -77,6 +79,7 @@ impl Problem {
         match self {
             Problem::Rejected(rejection) => rejection.text().to_owned(),
             Problem::Method => "CONNECT is for proxies".to_owned(),
+            Problem::Coding => "of transfer codings only chunked is understood".to_owned(),
             Problem::LengthRequired => "the body has no length, and none is collected".to_owned(),
             Problem::TooLong(limit) => {
                 format!("the body has no length, and is longer than the {limit} bytes collected")
@@ -127,7 +130,11 @@ impl Problem {
                 "A response begins with lines such as <code>Content-Type: text/html</code>, and an \
                  empty line ends them."
             }
-            Problem::Rejected(_) | Problem::Method | Problem::Spool(_) | Problem::Redirects => "",
+            Problem::Rejected(_)
+            | Problem::Method
+            | Problem::Coding
+            | Problem::Spool(_)
+            | Problem::Redirects => "",
         }
     }
 
@@ -218,6 +225,7 @@ mod tests {
         for (problem, status) in [
             (Problem::Rejected(Rejection::Outside), 404),
             (Problem::Method, 501),
+            (Problem::Coding, 501),
             (Problem::LengthRequired, 411),
             (Problem::TooLong(5), 413),
             (Problem::Down("x".into()), 503),

@@ -107,6 +107,16 @@ enum Reader {
     Gone,
 }
 
+impl Reader {
+    fn finished(timeout: Duration, is_fault: bool) -> Reader {
+        Reader::Finished {
+            until: Instant::now() + timeout,
+            surplus: 0,
+            is_fault,
+        }
+    }
+}
+
 #[derive(Clone)]
 struct Shared(Arc<Mutex<State>>);
 
@@ -126,7 +136,8 @@ impl State {
 /// The end of the connection's task.
 pub(super) struct Writer(Shared);
 
-/// The end of the reader. Dropping it aborts the request; [`finish`](Answer::finish) lets it end.
+/// The end of the reader. Dropping it before the end of the answer aborts the request;
+/// [`finish`](Answer::finish) lets it end.
 pub(super) struct Answer {
     shared: Shared,
     timer: Pin<Box<Sleep>>,
@@ -242,11 +253,17 @@ impl Answer {
         let (moved, awaits_client) = {
             let mut state = self.shared.lock();
             if !state.bytes.is_empty() {
+                // The client has taken what came before; the application gets its time anew.
+                state.moved = Instant::now();
                 let bytes = state.bytes.split().freeze();
                 wake(&mut state.wake_writer);
                 return Poll::Ready(Item::Stdout(bytes));
             }
             if let Some(end) = state.end.take() {
+                if matches!(end, End::Complete(_)) {
+                    state.reader = Reader::finished(self.timeout, true);
+                    wake(&mut state.wake_writer);
+                }
                 return Poll::Ready(Item::End(end));
             }
             state.wake_reader = Some(context.waker().clone());
@@ -270,11 +287,7 @@ impl Answer {
     pub(super) fn finish(self, is_fault: bool) {
         let mut state = self.shared.lock();
         state.bytes = BytesMut::new();
-        state.reader = Reader::Finished {
-            until: Instant::now() + self.timeout,
-            surplus: 0,
-            is_fault,
-        };
+        state.reader = Reader::finished(self.timeout, is_fault);
         wake(&mut state.wake_writer);
     }
 }
@@ -283,7 +296,11 @@ impl Drop for Answer {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         if state.reader == Reader::Reads {
-            state.reader = Reader::Gone;
+            state.reader = match state.end {
+                // The application may still have something to do that is no answer.
+                Some(End::Complete(_)) => Reader::finished(self.timeout, true),
+                _ => Reader::Gone,
+            };
             state.bytes = BytesMut::new();
             wake(&mut state.wake_writer);
         }

@@ -41,7 +41,6 @@ pub(super) struct Running {
     pub(super) begins_at: u64,
     /// Since when it is to be aborted.
     pub(super) aborted: Option<Instant>,
-    pub(super) stdout_ended: bool,
     body: Option<RequestBody>,
     stdin_ended: bool,
     /// A piece of the body, of which records are being made.
@@ -67,7 +66,6 @@ impl Running {
             errors: begin.errors,
             begins_at,
             aborted: None,
-            stdout_ended: false,
             body: Some(begin.body),
             stdin_ended: false,
             piece: Bytes::new(),

@@ -21,7 +21,12 @@ struct Serve {
 impl Serve {
     #[track_caller]
     fn start(arguments: &[&str]) -> Serve {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_fcgi"));
+        Serve::start_by(&mut Command::new(env!("CARGO_BIN_EXE_fcgi")), arguments)
+    }
+
+    /// By a command that hands its arguments on to `fcgi`.
+    #[track_caller]
+    fn start_by(command: &mut Command, arguments: &[&str]) -> Serve {
         let running = Running::start(
             command
                 .args(["serve", "--http", "127.0.0.1:0"])
@@ -195,6 +200,28 @@ fn output_of_the_child_passes_through() {
     serve.line("to stdout");
     serve.line("to stderr");
     serve.line("GET / 200 ");
+    serve.stop(Signal::TERM);
+}
+
+/// A chunked body is collected in a file, which here may have so many bytes. The very last byte is
+/// one too many: the application must not get the others as the whole.
+#[test]
+fn a_body_that_finds_no_room_is_refused() {
+    const ROOM: usize = 100 * 1024;
+    let mut shell = Command::new("sh");
+    // In blocks of 512 bytes. Unless it is ignored, a signal ends whoever writes more.
+    let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", ROOM / 512);
+    shell.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_fcgi")]);
+    let serve = Serve::start_by(&mut shell, &["--", &program("echo")]);
+    let mut client = Client::connect(serve.address);
+    let upload = Request::post("/", "").chunked();
+    client.send(&upload.head_bytes()).unwrap();
+    client.send(format!("{ROOM:x}\r\n").as_bytes()).unwrap();
+    client.send(&[b'x'; ROOM]).unwrap();
+    client.send(b"\r\n1\r\ny\r\n0\r\n\r\n").unwrap();
+    let mut page = Vec::new();
+    let status = client.receive(false, &mut page).unwrap().status;
+    assert_eq!(status, 507, "{}", String::from_utf8_lossy(&page));
     serve.stop(Signal::TERM);
 }
 

@@ -14,4 +14,5 @@ mod leaving;
 mod multiplexing;
 mod played;
 mod refusals;
+mod timeouts;
 mod variables;

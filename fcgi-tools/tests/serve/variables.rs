@@ -159,3 +159,48 @@ fn not_passed_on(way: Way) {
         .call(&Request::get("/app").header("Host", "a b"));
     assert_eq!(page.status, 400);
 }
+
+/// The path of a target that names a host may be left out (RFC 9110 §4.2.3).
+#[test]
+fn targets_with_a_host() {
+    let app = App::start(Way::Unix, show());
+    let gateway = app.gateway();
+    for (target, uri, path) in [
+        ("http://b:81/p?q", "/p?q", "/p"),
+        ("http://b:81?q", "/?q", "/"),
+        ("http://b:81", "/", "/"),
+    ] {
+        let page = gateway.client().call(&Request::get(target)).text();
+        for line in [
+            format!("REQUEST_URI={uri}"),
+            format!("PATH_INFO={path}"),
+            "HTTP_HOST=b:81".to_owned(),
+            "SERVER_NAME=b".to_owned(),
+        ] {
+            assert!(page.lines().any(|other| other == line), "{line} in {page}");
+        }
+    }
+}
+
+/// The application would take what is coded for the body.
+#[test]
+fn transfer_codings_other_than_chunked_are_refused() {
+    let app = App::start(Way::Unix, show());
+    let gateway = app.gateway();
+    for (codings, status) in [
+        ("Transfer-Encoding: Chunked", 200),
+        ("Transfer-Encoding: gzip, chunked", 501),
+        ("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked", 501),
+        (
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+            501,
+        ),
+    ] {
+        let mut client = gateway.client();
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\n{codings}\r\n\r\n");
+        client.send(head.as_bytes()).unwrap();
+        client.send(b"4\r\nbody\r\n0\r\n\r\n").unwrap();
+        let page = client.receive(false, &mut Vec::new()).unwrap();
+        assert_eq!(page.status, status, "{codings}");
+    }
+}
