@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::env;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
@@ -37,11 +38,7 @@ struct Store {
 
 impl Store {
     fn open(path: PathBuf) -> io::Result<Store> {
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .read(true)
-            .open(&path)?;
+        let log = private().create(true).append(true).read(true).open(&path)?;
         let mut store = Store {
             baskets: HashMap::new(),
             log: log.try_clone()?,
@@ -86,7 +83,11 @@ impl Store {
     /// Puts a log of what counts in the place of the long one, in one step.
     fn rewrite(&mut self) -> io::Result<()> {
         let new = self.path.with_extension("new");
-        let mut file = File::create(&new)?;
+        let mut file = private()
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .open(&new)?;
         let mut text = String::new();
         for (customer, basket) in &self.baskets {
             for (item, count) in basket {
@@ -100,6 +101,13 @@ impl Store {
         self.lines = text.lines().count();
         Ok(())
     }
+}
+
+/// Files that only this user can read, as the log has what the cookies say.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
 }
 
 /// The semicolon tells a whole line from one that was cut inside its number.

@@ -5,7 +5,10 @@
 //! curl http://localhost/size/1000000 | wc -c         # through your web server: 1000000
 //! ```
 //!
-//! The bytes come in lines of 80; without a number there are 500.
+//! The bytes come in lines of 80; without a number there are 500. The number is PATH_INFO, which
+//! nginx has to be told: `location ~ ^/size(/.*)?$ { include fastcgi_params; fastcgi_param
+//! PATH_INFO $1; fastcgi_pass 127.0.0.1:9000; }`. `fcgi serve --script-name /size` needs no such
+//! line.
 
 use std::env;
 use std::io::{self, Write};

@@ -17,6 +17,7 @@ mod crc;
 mod page;
 
 use std::io::{self, Write};
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -30,7 +31,17 @@ const APPLICATION: &str = "--application";
 /// The longest body in bytes.
 const MOST: u64 = 64 * 1024 * 1024;
 
-fn main() -> io::Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("demo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> io::Result<()> {
     let mut arguments = std::env::args().skip(1);
     match arguments.next() {
         Some(argument) if argument == APPLICATION => {
