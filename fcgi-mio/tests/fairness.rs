@@ -2,10 +2,9 @@
 
 mod kit;
 
-use std::io;
 use std::sync::Arc;
 
-use fcgi_mio::{Body, Chunk, Producer, Settings, whole};
+use fcgi_mio::{Body, Settings, whole};
 use fcgi_tests::blocking::WebServer;
 use fcgi_tests::hand::*;
 use kit::*;
@@ -23,17 +22,6 @@ fn pouring(settings: Settings) -> App {
             },
         )
     })
-}
-
-/// So many bytes, as many at a time as are taken.
-struct Lots(usize);
-
-impl Producer for Lots {
-    fn produce(&mut self, chunk: &mut Chunk<'_>) -> io::Result<bool> {
-        let piece = [b'p'; 32 * 1024];
-        self.0 -= chunk.write(&piece[..self.0.min(piece.len())]);
-        Ok(self.0 > 0)
-    }
 }
 
 /// In which order these end, when they are sent at once.

@@ -154,6 +154,17 @@ pub fn share(path: &Path) {
     fs::set_permissions(path, Permissions::from_mode(mode)).expect("a file of this user");
 }
 
+/// What a configuration needs in which `mod_authnz_fcgi` asks an Authorizer.
+pub const AUTHNZ_FCGI: [&str; 7] = [
+    "auth_basic",
+    "authn_core",
+    "authnz_fcgi",
+    "authz_user",
+    "mime",
+    "proxy",
+    "proxy_fcgi",
+];
+
 /// The application's address as `ProxyPass` and `SetHandler` take it.
 #[must_use]
 pub fn backend(application: &Address) -> String {

@@ -37,6 +37,7 @@ pub mod fuzzing;
 pub mod hand;
 pub mod haproxy;
 pub mod http;
+pub mod libfcgi;
 pub mod lighttpd;
 pub mod machines;
 pub mod nginx;

@@ -1,9 +1,7 @@
 //! The fuzz targets on inputs near those of their corpora: a short fuzzing that every check does,
 //! the same one each time. `PROPTEST_CASES` makes it longer; what it finds is shrunk.
 
-use std::fs;
-
-use fcgi_tests::fuzzing::{TARGETS, Target, seeds};
+use fcgi_tests::fuzzing::{self, seeds};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -64,22 +62,9 @@ fn change() -> impl Strategy<Value = Change> {
     ]
 }
 
-fn corpus(target: &str) -> Vec<Vec<u8>> {
-    let directory = seeds::corpus(target);
-    let mut files: Vec<_> = fs::read_dir(&directory)
-        .unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    // The same inputs on every machine.
-    files.sort();
-    files.iter().map(|path| fs::read(path).unwrap()).collect()
-}
-
 fn mutate(target: &str) {
-    let (_, run): &(_, Target) = TARGETS
-        .iter()
-        .find(|(name, _)| *name == target)
-        .expect("a target");
+    let run = fuzzing::target(target);
+    let corpus: Vec<_> = seeds::inputs(target).into_iter().map(|it| it.1).collect();
     let config = Config::default();
     let config = Config {
         cases: 8 * config.cases,
@@ -88,7 +73,7 @@ fn mutate(target: &str) {
         ..config
     };
     let random = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    let inputs = (select(corpus(target)), vec(change(), 1..12));
+    let inputs = (select(corpus), vec(change(), 1..12));
     let result = TestRunner::new_with_rng(config, random).run(&inputs, |(mut input, changes)| {
         for change in &changes {
             change.apply(&mut input);

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use fcgi_mio::{Counters, Handle, Request, Response, Server, Service, Settings, whole};
+use fcgi_mio::{
+    Chunk, Counters, Handle, Producer, Request, Response, Server, Service, Settings, whole,
+};
 use fcgi_tests::address::Address;
 use fcgi_tests::blocking::WebServer;
 use fcgi_tests::hand::{Answer, END_REQUEST, KEEP, REQUEST_COMPLETE, responder};
@@ -176,4 +178,15 @@ pub(crate) fn is_page(answer: &Answer, status: &str, app_status: u32) {
 pub(crate) fn is_bare(answer: &Answer, protocol_status: u8) {
     assert_eq!(answer.order, [END_REQUEST], "{answer:?}");
     assert_eq!(answer.end, Some((0, protocol_status)));
+}
+
+/// So many bytes, as many at a time as are taken.
+pub(crate) struct Lots(pub(crate) usize);
+
+impl Producer for Lots {
+    fn produce(&mut self, chunk: &mut Chunk<'_>) -> io::Result<bool> {
+        let piece = [b'p'; 32 * 1024];
+        self.0 -= chunk.write(&piece[..self.0.min(piece.len())]);
+        Ok(self.0 > 0)
+    }
 }

@@ -1,28 +1,17 @@
 //! Requests that share a connection, or wait for their own handle: whose turn it is, and whose time
 //! runs.
 
-use std::io;
 use std::time::{Duration, Instant};
 
 use fcgi_core::Role;
+use fcgi_mio::Body;
 use fcgi_mio::web_server::{Request, Settings};
-use fcgi_mio::{Body, Chunk, Producer};
 use fcgi_tests::hand::*;
 
 use crate::multiplexing::says_yes;
 use crate::peer::{Peer, page};
+use crate::server::Lots;
 use crate::world::*;
-
-/// So many bytes, as many at a time as are taken.
-struct Lots(usize);
-
-impl Producer for Lots {
-    fn produce(&mut self, chunk: &mut Chunk<'_>) -> io::Result<bool> {
-        let piece = [b'p'; 32 * 1024];
-        self.0 -= chunk.write(&piece[..self.0.min(piece.len())]);
-        Ok(self.0 > 0)
-    }
-}
 
 #[test]
 fn a_small_body_waits_for_none_of_many() {

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -159,6 +159,21 @@ fn the_web_server_goes() {
     assert!(peer.join().unwrap());
 }
 
+/// Starts a program whose standard input and output are one socket, in which a body waits; and the
+/// other end.
+fn on_a_socket(mut command: Command, body: &[u8]) -> (Child, UnixStream) {
+    let (mut near, far) = UnixStream::pair().unwrap();
+    let out = far.try_clone().unwrap();
+    near.write_all(body).unwrap();
+    near.set_read_timeout(Some(PATIENCE)).unwrap();
+    command
+        .stdin(OwnedFd::from(far))
+        .stdout(OwnedFd::from(out))
+        .stderr(Stdio::null());
+    // The command goes, and with it the program's end of the pair.
+    (command.spawn().unwrap(), near)
+}
+
 /// Standard input and output may be one socket, as Apache's mod_cgid has it. Closed while something
 /// is unread it would be reset, which the server takes for the loss of the response.
 #[test]
@@ -168,20 +183,11 @@ fn a_socket_is_read_to_its_end() {
         &["-bind", "-connect", &place.socket()][..],
         &["-bind", "-connect"],
     ] {
-        let (mut near, far) = UnixStream::pair().unwrap();
-        let out = far.try_clone().unwrap();
-        near.write_all(&[b'x'; 50_000]).unwrap();
         let mut command = cgi_fcgi(arguments);
         command
             .env("GATEWAY_INTERFACE", "CGI/1.1")
-            .env("CONTENT_LENGTH", "50000")
-            .stdin(OwnedFd::from(far))
-            .stdout(OwnedFd::from(out))
-            .stderr(Stdio::null());
-        let mut child = command.spawn().unwrap();
-        // It holds the other end of the pair.
-        drop(command);
-        near.set_read_timeout(Some(PATIENCE)).unwrap();
+            .env("CONTENT_LENGTH", "50000");
+        let (mut child, mut near) = on_a_socket(command, &[b'x'; 50_000]);
         let mut response = Vec::new();
         near.read_to_end(&mut response).unwrap();
         assert!(response.starts_with(b"Status: 50"), "{response:?}");
@@ -199,18 +205,9 @@ fn a_socket_that_stays_open_is_given_up() {
         talk.stream(hand::PARAMS);
         talk.answer(b"\r\n\r\nenough", 4);
     });
-    let (mut near, far) = UnixStream::pair().unwrap();
-    let out = far.try_clone().unwrap();
     let mut command = cgi_fcgi(&["-bind", "-connect", &place.socket()]);
-    command
-        .env("CONTENT_LENGTH", "1000")
-        .stdin(OwnedFd::from(far))
-        .stdout(OwnedFd::from(out))
-        .stderr(Stdio::null());
-    let mut child = command.spawn().unwrap();
-    // It holds the other end of the pair.
-    drop(command);
-    near.set_read_timeout(Some(PATIENCE)).unwrap();
+    command.env("CONTENT_LENGTH", "1000");
+    let (mut child, mut near) = on_a_socket(command, b"");
     let mut response = Vec::new();
     near.read_to_end(&mut response).unwrap();
     assert_eq!(response, b"\r\n\r\nenough");

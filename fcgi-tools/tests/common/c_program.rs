@@ -1,10 +1,10 @@
-//! A program in C on libfcgi, compiled for a test.
+//! A program in C on libfcgi that serves a socket.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
 use std::process::Command;
 
+use fcgi_tests::libfcgi::compile;
 use fcgi_tests::process::Running;
 use tempfile::TempDir;
 
@@ -18,7 +18,7 @@ impl Program {
     /// Compiles it and starts it with the listening socket as its descriptor 0.
     pub(crate) fn start(source: &str) -> Program {
         let directory = tempfile::tempdir().unwrap();
-        let mut program = Command::new(compile(&directory, source));
+        let mut program = Command::new(compile(directory.path(), source));
         let listener = UnixListener::bind(directory.path().join("sock")).unwrap();
         Program {
             _running: Running::start(program.stdin(OwnedFd::from(listener))),
@@ -31,20 +31,4 @@ impl Program {
         let path = self.directory.path().join("sock");
         path.to_str().unwrap().to_owned()
     }
-}
-
-/// Compiles a source; the program lies in the directory.
-pub(crate) fn compile(directory: &TempDir, source: &str) -> PathBuf {
-    let file = directory.path().join("app.c");
-    std::fs::write(&file, source).unwrap();
-    let program = directory.path().join("app");
-    let status = Command::new("cc")
-        .arg(&file)
-        .arg("-o")
-        .arg(&program)
-        .arg("-lfcgi")
-        .status()
-        .expect("a C compiler: install gcc");
-    assert!(status.success(), "install libfcgi-dev");
-    program
 }

@@ -1,12 +1,10 @@
 //! A C program on libfcgi: one process, one thread, one connection after the other; and a kept
 //! connection holds it.
 
-use std::fs;
-use std::path::Path;
-use std::process::Command;
 use std::thread;
 
 use fcgi_tests::http::Request;
+use fcgi_tests::libfcgi::compile;
 use fcgi_tests::pattern::Check;
 use fcgi_tools::serve::Application;
 use tempfile::TempDir;
@@ -47,28 +45,13 @@ int main(void)
 /// The compiled program, and the gateway that runs it.
 fn start() -> (Gateway, TempDir) {
     let directory = tempfile::tempdir().unwrap();
-    let program = compile(directory.path());
+    let program = compile(directory.path(), SOURCE);
     let application = Application::Command {
         program: program.into(),
         arguments: Vec::new(),
         listen: None,
     };
     (Gateway::start(application, |options| options), directory)
-}
-
-fn compile(directory: &Path) -> std::path::PathBuf {
-    let source = directory.join("app.c");
-    fs::write(&source, SOURCE).unwrap();
-    let program = directory.join("app");
-    let status = Command::new("cc")
-        .arg(&source)
-        .arg("-o")
-        .arg(&program)
-        .arg("-lfcgi")
-        .status()
-        .expect("a C compiler: install gcc");
-    assert!(status.success(), "install libfcgi-dev");
-    program
 }
 
 #[test]

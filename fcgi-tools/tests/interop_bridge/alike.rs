@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use fcgi_tests::libfcgi::compile;
 use fcgi_tests::pattern;
 
-use crate::c_program::{Program, compile};
+use crate::c_program::Program;
 use crate::kit::{Place, Ran, cgi_fcgi, run_with};
 use crate::libfcgi::{AUTHORIZER, ECHO, STATUS};
 
@@ -148,7 +149,7 @@ fn command_files() {
 fn a_started_program() {
     let place = Place::new();
     let directory = tempfile::tempdir().unwrap();
-    let app = compile(&directory, STATUS);
+    let app = compile(directory.path(), STATUS);
     let (socket, app) = (place.socket(), app.to_str().unwrap());
     let bridge = || {
         let mut command = cgi_fcgi(&["--allow-root", "-connect", &socket, app, "2"]);

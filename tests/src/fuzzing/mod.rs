@@ -32,6 +32,17 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("form_cookie", form_cookie),
 ];
 
+/// The target of this name.
+///
+/// # Panics
+///
+/// If there is none.
+#[must_use]
+pub fn target(name: &str) -> Target {
+    let found = TARGETS.iter().find(|(other, _)| *other == name);
+    found.expect("the name of a target").1
+}
+
 /// Takes a byte from the front; 0 when there is none.
 fn byte(input: &mut &[u8]) -> u8 {
     let Some((&first, rest)) = input.split_first() else {

@@ -1,5 +1,6 @@
 //! Where fuzzing starts: small inputs that reach every state, made from the tests' conversations.
 
+use std::fs;
 use std::path::PathBuf;
 
 use super::form_seeds;
@@ -32,6 +33,28 @@ pub fn corpus(target: &str) -> PathBuf {
         .with_file_name("fuzz")
         .join("corpus")
         .join(target)
+}
+
+/// The files of a target's corpus and what is in them, in the same order on every machine.
+///
+/// # Panics
+///
+/// If they cannot be read, or there are none: a corpus that is gone or empty would check nothing.
+#[must_use]
+pub fn inputs(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let corpus = corpus(target);
+    let entries = fs::read_dir(&corpus);
+    let entries = entries.unwrap_or_else(|error| panic!("{}: {error}", corpus.display()));
+    let mut files: Vec<PathBuf> = entries
+        .map(|entry| entry.expect("an entry of the corpus").path())
+        .collect();
+    assert!(!files.is_empty(), "{} is empty", corpus.display());
+    files.sort();
+    let read = |path: PathBuf| {
+        let input = fs::read(&path).expect("an input of the corpus");
+        (path, input)
+    };
+    files.into_iter().map(read).collect()
 }
 
 /// The seeds of all targets.

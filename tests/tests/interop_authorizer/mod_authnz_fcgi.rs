@@ -1,19 +1,9 @@
 //! Apache's `mod_authnz_fcgi` asks in three ways: in place of `mod_auth_basic`, as its provider and
 //! for `Require` apart, and as both in one stage. It speaks TCP alone.
 
-use fcgi_tests::apache::{Apache, backend};
+use fcgi_tests::apache::{AUTHNZ_FCGI, Apache, backend};
 
 use super::*;
-
-const MODULES: [&str; 7] = [
-    "auth_basic",
-    "authn_core",
-    "authnz_fcgi",
-    "authz_user",
-    "mime",
-    "proxy",
-    "proxy_fcgi",
-];
 
 /// How a location is protected.
 struct Way {
@@ -79,7 +69,7 @@ AuthName "the site"
         );
         Site {
             way,
-            apache: Apache::start(documents.path(), &MODULES, &config),
+            apache: Apache::start(documents.path(), &AUTHNZ_FCGI, &config),
             _app: app,
             _documents: documents,
         }

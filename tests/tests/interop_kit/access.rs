@@ -105,16 +105,7 @@ Require valid-user
 "#,
         apache::backend(&address)
     );
-    let modules = [
-        "auth_basic",
-        "authn_core",
-        "authnz_fcgi",
-        "authz_user",
-        "mime",
-        "proxy",
-        "proxy_fcgi",
-    ];
-    let apache = Apache::start(documents.path(), &modules, &config);
+    let apache = Apache::start(documents.path(), &apache::AUTHNZ_FCGI, &config);
     let mut client = Client::connect(apache.address());
     one_user(&mut client);
     // Without a name Apache asks by itself.

@@ -1,14 +1,13 @@
 //! A listening socket that a program on libfcgi shares with one of ours, each as its descriptor 0.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fcgi_tests::blocking::eventually;
 use fcgi_tests::http::{Client, Request};
+use fcgi_tests::libfcgi::compile;
 use fcgi_tests::nginx::Nginx;
 use fcgi_tests::process::{Running, example};
 use rustix::process::Signal;
@@ -32,16 +31,6 @@ int main(void)
     return 0;
 }
 "#;
-
-fn compile(directory: &Path) -> PathBuf {
-    let (source, program) = (directory.join("tiny.c"), directory.join("tiny"));
-    fs::write(&source, TINY).unwrap();
-    let mut compiler = Command::new("cc");
-    compiler.arg(&source).arg("-o").arg(&program).arg("-lfcgi");
-    let status = compiler.status().expect("a C compiler: install gcc");
-    assert!(status.success(), "install libfcgi-dev");
-    program
-}
 
 /// Which process has answered.
 #[track_caller]
@@ -74,7 +63,7 @@ fn both_serve_and_each_goes_on_alone() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("app.sock");
     let listener = UnixListener::bind(&path).unwrap();
-    let program = compile(directory.path());
+    let program = compile(directory.path(), TINY);
     let start = |mut command: Command| {
         let listener = OwnedFd::from(listener.try_clone().unwrap());
         Running::start(command.stdin(listener))
