@@ -71,16 +71,19 @@ impl Cgi {
         Request::new(self.role, &self.params).stdin(body).data(data)
     }
 
-    /// Reads what is left of the body, `read` bytes of which were read, if standard input is a
-    /// socket, and as long as a web server can be expected to send it. Apache's mod_cgid makes one
-    /// socket of standard input and output: closed with something unread it counts as reset, and
-    /// the server gives up the response.
+    /// Reads what is left of the body, `read` bytes of which were read, if a web server may still be
+    /// sending it, and as long as it can be expected to. Behind fcgiwrap, which writes all of it
+    /// before it reads, the response of a program that does not take it is a 502. Apache's mod_cgid
+    /// makes one socket of standard input and output: closed with something unread it counts as
+    /// reset, and the server gives up the response.
     pub(super) fn drain(&self, stdin: BorrowedFd<'_>, read: u64) {
-        let is_socket = fstat(stdin)
-            .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Socket);
+        let has_sender = fstat(stdin).is_ok_and(|stat| {
+            let kind = FileType::from_raw_mode(stat.st_mode);
+            matches!(kind, FileType::Socket | FileType::Fifo)
+        });
         let left = match self.body {
-            Body::Bytes(length) if is_socket => length.saturating_sub(read),
-            Body::ToTheEnd if is_socket => u64::MAX,
+            Body::Bytes(length) if has_sender => length.saturating_sub(read),
+            Body::ToTheEnd if has_sender => u64::MAX,
             _ => 0,
         };
         discard(stdin, left, LINGER, SILENCE);

@@ -87,15 +87,22 @@ fn bridge(arguments: &Arguments) -> u8 {
         Ok(app_status) => exit_status(app_status),
         Err(problem) => fail(&problem, progress.stdout),
     };
-    cgi.drain(io::stdin().as_fd(), progress.stdin);
+    end(&cgi, progress.stdin);
     status
+}
+
+/// Ends the response, and takes what is left of the body, `read` bytes of which were read.
+fn end(cgi: &Cgi, read: u64) {
+    // The web server sees the end, whatever the rest of the body takes.
+    let _ = rustix::stdio::dup2_stdout(io::stderr());
+    cgi.drain(io::stdin().as_fd(), read);
 }
 
 /// What the web server gets from a program whose arguments are wrong; the exit status.
 fn refuse(error: clap::Error) -> u8 {
     let status = fail(&Problem::Arguments(error), 0);
     if let Ok(cgi) = Cgi::read(env::vars_os()) {
-        cgi.drain(io::stdin().as_fd(), 0);
+        end(&cgi, 0);
     }
     status
 }

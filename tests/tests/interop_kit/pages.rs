@@ -45,6 +45,8 @@ fn tiny() {
         Request::get("/app.fcgi"),
         Request::get("/app.fcgi?a=b"),
         Request::post("/app.fcgi", "nobody reads this"),
+        // More than the pipes on the way hold.
+        Request::post("/app.fcgi", pattern::bytes(500_000)),
         Request::head("/app.fcgi"),
         Request::get("/app.fcgi/path"),
     ];
