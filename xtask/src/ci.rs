@@ -61,8 +61,8 @@ enum Outcome {
     NotRun,
 }
 
-/// Runs every step up to the first failure, or all of them if we are to keep going.
-pub(crate) fn run(keep_going: bool) -> Result {
+/// Runs every step, as what one finds says little of the next; or up to the first failure.
+pub(crate) fn run(fail_fast: bool) -> Result {
     let start = Instant::now();
     let mut outcomes = Vec::with_capacity(STEPS.len());
     let mut stopped = false;
@@ -73,7 +73,7 @@ pub(crate) fn run(keep_going: bool) -> Result {
         }
         println!("\n=== {}/{} {}", index + 1, STEPS.len(), step.name);
         let outcome = timed(step);
-        stopped = !keep_going && matches!(outcome, Outcome::Failed(_));
+        stopped = fail_fast && matches!(outcome, Outcome::Failed(_));
         outcomes.push(outcome);
     }
     summarize(&outcomes, start.elapsed())

@@ -39,9 +39,9 @@ struct Chores {
 enum Chore {
     /// Run every check, in order, and say how long each took
     Ci {
-        /// Go on with the next check after a failure; the exit status still tells
+        /// End with the first check that fails, instead of going on to the next
         #[arg(long)]
-        keep_going: bool,
+        fail_fast: bool,
     },
     /// Install the Debian packages that the checks use, where they are missing (root or sudo)
     Packages,
@@ -111,7 +111,7 @@ enum Chore {
 impl Chore {
     fn run(self) -> Result {
         match self {
-            Self::Ci { keep_going } => ci::run(keep_going),
+            Self::Ci { fail_fast } => ci::run(fail_fast),
             Self::Packages => packages::for_checks(),
             Self::Fmt { fix } => checks::format(fix),
             Self::Clippy => checks::clippy(),
