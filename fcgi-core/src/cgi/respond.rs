@@ -112,9 +112,11 @@ impl<S: Storage> ResponseHead<S> {
 
     /// Lets lighttpd, or Apache with mod_xsendfile, send a file in place of a body: `X-Sendfile`.
     ///
-    /// `path` is the file's absolute name, not escaped: that is done here, as both unescape it
-    /// unless they are told otherwise. The web server has to allow its directory. Otherwise as
-    /// [`x_accel_redirect`](Self::x_accel_redirect).
+    /// `path` is the file's absolute name, not escaped: that is done here, as lighttpd unescapes it,
+    /// and so does mod_xsendfile since 1.0. Before (Debian has 0.12) it took the name as it came; for
+    /// one with a space, a `%` or anything else that is escaped, set the field `X-Sendfile` itself.
+    /// The web server has to allow the file's directory, and Apache does not know its type: set one.
+    /// Otherwise as [`x_accel_redirect`](Self::x_accel_redirect).
     ///
     /// # Errors
     ///

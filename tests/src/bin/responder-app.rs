@@ -81,6 +81,10 @@ fn answer(exchange: &mut impl Exchange) -> io::Result<()> {
         ("there", place) => return exchange.redirect(place),
         // In hexadecimal digits, so that web servers leave it as it is.
         ("file", path) => return exchange.x_sendfile(&unhex(path)),
+        ("raw-file", path) => {
+            exchange.header("Content-Type", "text/html")?;
+            return exchange.header("X-Sendfile", &unhex(path));
+        }
         _ => exchange.header("Content-Type", "text/plain")?,
     }
     let text = match query.as_str() {

@@ -9,7 +9,7 @@ use crate::site::{Frontend, Site};
 #[test]
 fn they_end_in_good_order_with_apache() {
     for frontend in [Frontend::Std, Frontend::Mio] {
-        they_end(Site::fcgid(frontend));
+        they_end(Site::fcgid(frontend, &[], ""));
     }
 }
 

@@ -108,7 +108,7 @@ impl Site {
             Server::LighttpdTcp => Site::lighttpd(false, frontend, ""),
             Server::ProxyUnix => Site::proxy(true, frontend, "enablereuse=on"),
             Server::ProxyTcp => Site::proxy(false, frontend, "enablereuse=on"),
-            Server::Fcgid => Site::fcgid(frontend),
+            Server::Fcgid => Site::fcgid(frontend, &[], ""),
             Server::CaddyUnix => Site::caddy(true, frontend),
             Server::CaddyTcp => Site::caddy(false, frontend),
             Server::LighttpdCgi => Site::new(frontend, None, |documents| {
@@ -158,13 +158,15 @@ impl Site {
     }
 
     /// Started by Apache's `mod_fcgid`, as often as there are requests at a time: where it has to
-    /// wait for a process, it looks again after a second.
-    pub(crate) fn fcgid(frontend: Frontend) -> Site {
+    /// wait for a process, it looks again after a second. With more modules, and what they need to
+    /// be told.
+    pub(crate) fn fcgid(frontend: Frontend, modules: &[&str], config: &str) -> Site {
         Site::new(frontend, None, |documents| {
             let program = documents.join("app.fcgi");
             let wrapper = format!("\"{} {}\"", program.display(), frontend.name());
+            let modules = [&["fcgid"], modules].concat();
             let config = format!(
-                r#"
+                r#"{config}
 FcgidSpawnScoreUpLimit 1000
 <LocationMatch "\.fcgi">
 Options +ExecCGI
@@ -173,7 +175,7 @@ FcgidWrapper {wrapper} .fcgi
 </LocationMatch>
 "#
             );
-            Web::Apache(Apache::start(documents, &["fcgid"], &config))
+            Web::Apache(Apache::start(documents, &modules, &config))
         })
     }
 

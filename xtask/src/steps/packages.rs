@@ -49,6 +49,10 @@ const MOD_FCGID: Requirement = Requirement {
     program: "/usr/lib/apache2/modules/mod_fcgid.so",
     packages: &["libapache2-mod-fcgid"],
 };
+const MOD_XSENDFILE: Requirement = Requirement {
+    program: "/usr/lib/apache2/modules/mod_xsendfile.so",
+    packages: &["libapache2-mod-xsendfile"],
+};
 const CADDY: Requirement = Requirement {
     program: "caddy",
     packages: &["caddy"],
@@ -79,12 +83,13 @@ pub(crate) const LIBFCGI: Requirement = Requirement {
 };
 
 /// Servers, each with the variable that points the tests to one that no package brought.
-const SERVERS: [(&str, Requirement); 8] = [
+const SERVERS: [(&str, Requirement); 9] = [
     ("FCGI_TESTS_NGINX", NGINX),
     ("FCGI_TESTS_HAPROXY", HAPROXY),
     ("FCGI_TESTS_LIGHTTPD", LIGHTTPD),
     ("FCGI_TESTS_APACHE", APACHE),
     ("FCGI_TESTS_APACHE_MODULES", MOD_FCGID),
+    ("FCGI_TESTS_APACHE_MODULES", MOD_XSENDFILE),
     ("FCGI_TESTS_CADDY", CADDY),
     ("FCGI_TESTS_FCGIWRAP", FCGIWRAP),
     ("FCGI_TESTS_CGI_FCGI", CGI_FCGI),
