@@ -33,6 +33,8 @@ pub(super) struct Conn {
     /// Records on their way, of which `sent` bytes are out.
     pub(super) outbox: Vec<u8>,
     pub(super) sent: usize,
+    /// When the socket last took or gave something, or something began to wait for it.
+    pub(super) moved: u64,
     /// Input that had to wait for a receiver, from `rest_at` on.
     pub(super) rest: Vec<u8>,
     pub(super) rest_at: usize,
@@ -44,7 +46,6 @@ pub(super) struct Conn {
     pub(super) next: usize,
     /// When it was opened, or when its last request ended.
     pub(super) since: u64,
-    pub(super) due: u64,
     /// The earliest deadline that is in the heap.
     pub(super) planned: u64,
     /// Whether the application is asked about multiplexing first.
@@ -75,13 +76,13 @@ impl Conn {
             jobs: Vec::new(),
             outbox: Vec::new(),
             sent: 0,
+            moved: 0,
             rest: Vec::new(),
             rest_at: 0,
             values: None,
             limit: 1,
             next: 0,
             since: 0,
-            due: u64::MAX,
             planned: u64::MAX,
             asks: false,
             has_opened: false,
@@ -135,7 +136,8 @@ impl Conn {
 
     /// Whether a request can be given to it.
     pub(super) fn takes(&self, job: &Job) -> bool {
-        let shares = job.request.keep_conn && self.jobs.len() < self.limit;
+        let has_place = self.jobs.len() < self.limit && !self.is_paused();
+        let shares = job.request.keep_conn && has_place;
         let has_room = self.jobs.is_empty() || shares;
         let is_fresh = job.attempts == 0 || !self.has_served;
         has_room && is_fresh && !self.is_last && matches!(self.phase, Phase::Open)

@@ -30,6 +30,8 @@ pub(super) struct Job {
     pub(super) attempts: u8,
     /// Whether its connection had served others before.
     pub(super) was_kept: bool,
+    /// Whether it was begun while others were active on its connection.
+    pub(super) is_shared: bool,
     /// Whether the socket may have taken a byte of it.
     pub(super) is_touched: bool,
     /// Whether anything of it was taken that is not in memory any more.
@@ -80,6 +82,7 @@ impl Job {
             since: 0,
             attempts: 0,
             was_kept: false,
+            is_shared: false,
             is_touched: false,
             is_used_up: false,
             is_answered: false,
@@ -99,7 +102,7 @@ impl Job {
 
     pub(super) fn source(&self) -> Source {
         let input = match self.stage {
-            _ if self.id.is_none() => return Source::Done,
+            _ if self.id.is_none() || self.is_given_up() => return Source::Done,
             Stage::Stdin => &self.request.stdin,
             Stage::Data => &self.request.data,
             Stage::Done => return Source::Done,
@@ -149,9 +152,10 @@ impl Job {
         matches!(self.source(), Source::Handle) && !self.has_output()
     }
 
-    /// Whether all its input was sent, or put into the outbox.
+    /// Whether all its input was sent, or put into the outbox, or the application knows that there
+    /// is no more.
     pub(super) fn is_input_done(&self) -> bool {
-        self.stage == Stage::Done
+        self.stage == Stage::Done || (self.is_given_up() && !self.owes_abort)
     }
 
     pub(super) fn is_given_up(&self) -> bool {
@@ -163,10 +167,11 @@ impl Job {
         self.state.is_dropped.get()
     }
 
-    /// Whether it may go out again on another connection, after this one broke.
-    pub(super) fn may_go_again(&self) -> bool {
-        let is_unseen = !self.is_touched || (self.was_kept && self.request.repeatable);
-        self.may_be_refused_again() && is_unseen
+    /// Whether it may go out again on another connection, after this one broke; `is_closed` says
+    /// that the application closed it, and not inside a record.
+    pub(super) fn may_go_again(&self, is_closed: bool) -> bool {
+        let is_repeatable = is_closed && self.was_kept && self.request.repeatable;
+        self.may_be_refused_again() && (is_repeatable || !self.is_touched)
     }
 
     /// As [`may_go_again`](Job::may_go_again), when the application said that it has not run it.
@@ -248,7 +253,6 @@ impl Job {
             }
         }
         self.release();
-        self.stage = Stage::Done;
         self.is_paused = false;
     }
 

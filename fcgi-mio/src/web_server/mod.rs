@@ -40,8 +40,9 @@
 //!
 //! They are opened when requests need them, up to a limit for each application, and kept for the
 //! next requests. A connection is used again only after END_REQUEST, and closed if the body of the
-//! request had not been taken by then. With [`Settings::multiplex`] several requests share a
-//! connection, if the application says that it can do that.
+//! request had not been taken by then: the application may wait for the rest of it. With
+//! [`Settings::multiplex`] several requests share a connection, if the application says that it can
+//! do that; then it has to expect other requests in the middle of a body, and the connection stays.
 //!
 //! An application can close a kept connection at any time, also while a request is on its way. A
 //! request of which not a byte was taken goes out again on another connection; so does one that is
@@ -62,6 +63,7 @@
 mod call;
 mod connection;
 mod counters;
+mod deadlines;
 mod failure;
 mod io_state;
 mod job;

@@ -79,7 +79,7 @@ impl Drop for Outgoing {
             }
         }
         for (_, pool) in &mut self.pools {
-            jobs.extend(pool.take_queue());
+            jobs.extend(pool.take_queues());
         }
         for (_, conn) in &mut self.connections {
             jobs.append(&mut conn.jobs);
@@ -93,7 +93,8 @@ impl Drop for Outgoing {
 impl Outgoing {
     /// Nothing is opened yet.
     ///
-    /// `tokens` are for it alone: one for each connection.
+    /// `tokens` are for it alone: one for each connection. Where they are too few, requests wait for
+    /// the connections of their application, and fail if it has none.
     ///
     /// # Errors
     ///
@@ -263,9 +264,7 @@ impl Outgoing {
             self.io.counters.closed += 1;
             pool.lost(&conn, &mut self.io);
         }
-        while let Some(job) = self.io.returned.pop() {
-            pool.take_back(job, &self.io);
-        }
+        pool.take_back(&mut self.io);
         pool.serve(&mut self.io, &mut self.connections);
         self.forget_if_idle(pool_key);
     }
@@ -317,13 +316,6 @@ impl Outgoing {
         let Some(conn) = self.connections.get_mut(key) else {
             return;
         };
-        if conn.due > self.io.now {
-            conn.planned = conn.due;
-            if conn.due < u64::MAX {
-                self.io.plan(conn.due, Who::Connection(key));
-            }
-            return;
-        }
         conn.planned = u64::MAX;
         let io = &mut self.io;
         let lives = Turn { io, conn }.expire();

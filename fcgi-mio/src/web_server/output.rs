@@ -37,6 +37,9 @@ impl Turn<'_> {
             if !self.conn.is_connected() || self.conn.is_deaf {
                 return false;
             }
+            if self.conn.waiting() == 0 {
+                self.conn.moved = self.io.now;
+            }
             if let Err(error) = self.fill() {
                 self.conn
                     .fail(Cause::Broken(Arc::new(io::Error::other(error))));
@@ -50,14 +53,22 @@ impl Turn<'_> {
                 Ok(true) => {}
                 Ok(false) => return false,
                 Err(_) => {
-                    // It may have answered before it closed. Reading finds out, and what is wrong.
-                    (self.conn.is_deaf, self.conn.is_last) = (true, true);
-                    self.conn.is_readable = true;
+                    self.deafen();
                     return true;
                 }
             }
         }
         true
+    }
+
+    /// Nothing arrives any more. The application may have answered before it closed: reading finds
+    /// out, and what is wrong. Those of which it has nothing need not wait for that.
+    fn deafen(&mut self) {
+        (self.conn.is_deaf, self.conn.is_last) = (true, true);
+        self.conn.is_readable = true;
+        (self.conn.sent, self.conn.outbox) = (0, Vec::new());
+        self.send_back(false);
+        self.forgive();
     }
 
     /// Has all requests fill the outbox: new ones in their order, then all in turn, until it is the
@@ -135,6 +146,7 @@ impl Turn<'_> {
         } = &mut *self.conn;
         let job = &mut jobs[at];
         let (id, begin) = machine.begin(job.request.role, job.request.keep_conn)?;
+        job.is_shared = machine.active() > 1;
         outbox.extend_from_slice(&begin);
         for mut chunk in params::chunks(&job.request.params) {
             while let Some(record) = machine.params(id, &mut chunk)? {
@@ -149,7 +161,7 @@ impl Turn<'_> {
         let counters = &mut self.io.counters;
         counters.begun += 1;
         counters.reused += u64::from(job.was_kept);
-        counters.multiplexed += u64::from(machine.active() > 1);
+        counters.multiplexed += u64::from(job.is_shared);
         Ok(())
     }
 
@@ -291,12 +303,16 @@ impl Turn<'_> {
 
     /// Notes how far requests have come.
     fn after_write(&mut self, written: usize, taken: [usize; REQUESTS], ended: [bool; REQUESTS]) {
+        let now = self.io.now;
+        if written > 0 {
+            self.conn.moved = now;
+        }
         let is_alone = self.conn.jobs.len() == 1;
         for (at, job) in self.conn.jobs.iter_mut().enumerate() {
             let is_sent = written > 0 && job.id.is_some();
             // Of a request that is in the outbox to its end it is not known whether this was of it.
             if is_sent && (is_alone || !(job.is_touched && job.is_input_done())) {
-                job.since = self.io.now;
+                job.since = now;
             }
             job.is_touched |= is_sent;
             job.at += taken[at];

@@ -24,7 +24,9 @@ pub(super) struct Pool {
     pub(super) address: Rc<Address>,
     /// The keys of its connections.
     connections: Vec<usize>,
-    queue: VecDeque<Job>,
+    /// Requests that go out again, and before whom nobody goes; then new ones. Each are in the order
+    /// in which they began to wait.
+    queues: [VecDeque<Job>; 2],
     question: Question,
     /// The most requests at a time on one connection.
     limit: usize,
@@ -53,7 +55,7 @@ impl Pool {
             key,
             address,
             connections: Vec::new(),
-            queue: VecDeque::new(),
+            queues: Default::default(),
             question,
             limit: 1,
             rests_until: None,
@@ -64,43 +66,71 @@ impl Pool {
     /// Whether nothing is lost with it.
     pub(super) fn is_idle(&self, io: &Io) -> bool {
         let knows_nothing = io.settings.multiplex == 1;
-        knows_nothing && self.connections.is_empty() && self.queue.is_empty()
+        knows_nothing && self.connections.is_empty() && !self.has_queue()
     }
 
     pub(super) fn has_queue(&self) -> bool {
-        !self.queue.is_empty()
+        self.waiting() > 0
+    }
+
+    fn waiting(&self) -> usize {
+        self.queues.iter().map(VecDeque::len).sum()
+    }
+
+    /// Whose turn it is.
+    fn first(&self) -> Option<&Job> {
+        self.queues.iter().find_map(VecDeque::front)
+    }
+
+    fn take_first(&mut self) -> Option<Job> {
+        self.queues.iter_mut().find_map(VecDeque::pop_front)
+    }
+
+    /// The queue of the request that waits longest, and since when.
+    fn longest(&mut self) -> Option<(u64, &mut VecDeque<Job>)> {
+        let queues = self.queues.iter_mut();
+        queues
+            .filter_map(|queue| Some((queue.front()?.since, queue)))
+            .min_by_key(|(since, _)| *since)
     }
 
     /// Takes a new request, and fails it when too many are waiting.
     pub(super) fn enqueue(&mut self, mut job: Job, io: &mut Io, connections: &mut Slab<Conn>) {
         job.since = io.now;
         job.state.place.set(Place::Queue(self.key));
-        self.queue.push_back(job);
+        let [_, queue] = &mut self.queues;
+        queue.push_back(job);
         self.serve(io, connections);
         let limit = io.settings.max_waiting;
-        if self.queue.len() > limit + self.coming(connections) {
-            if let Some(job) = self.queue.pop_back() {
+        if self.waiting() > limit.saturating_add(self.coming(connections)) {
+            let [_, queue] = &mut self.queues;
+            if let Some(job) = queue.pop_back() {
                 job.end(Err(Cause::QueueFull { limit }));
             }
         }
         self.plan(io);
     }
 
-    /// Takes a request back that was on a connection. It does not wait behind others again.
-    pub(super) fn take_back(&mut self, mut job: Job, io: &Io) {
-        job.since = io.now;
-        job.state.place.set(Place::Queue(self.key));
-        self.queue.push_front(job);
+    /// Takes requests back that were on a connection. They do not wait behind new ones again.
+    pub(super) fn take_back(&mut self, io: &mut Io) {
+        let [again, _] = &mut self.queues;
+        for mut job in io.returned.drain(..) {
+            job.since = io.now;
+            job.state.place.set(Place::Queue(self.key));
+            again.push_back(job);
+        }
     }
 
     /// Drops requests that nobody wants any more.
     pub(super) fn forget_unwanted(&mut self) {
-        self.queue.retain_mut(|job| {
-            if job.is_unwanted() {
-                job.give_up(None);
-            }
-            !job.is_given_up()
-        });
+        for queue in &mut self.queues {
+            queue.retain_mut(|job| {
+                if job.is_unwanted() {
+                    job.give_up(None);
+                }
+                !job.is_given_up()
+            });
+        }
     }
 
     /// The application has said how many requests it takes on a connection.
@@ -134,7 +164,7 @@ impl Pool {
             self.question = Question::ToBeAsked;
         }
         // Each attempt to connect that fails costs one request.
-        if let Some(job) = self.queue.pop_front() {
+        if let Some(job) = self.take_first() {
             job.end(Err(cause.clone()));
         }
         self.plan(io);
@@ -142,21 +172,21 @@ impl Pool {
 
     /// Gives requests to connections that have room, and opens connections for the others.
     pub(super) fn serve(&mut self, io: &mut Io, connections: &mut Slab<Conn>) {
-        while let Some(job) = self.queue.front() {
+        while let Some(job) = self.first() {
             if let Some(key) = self.choose(job, connections) {
-                if let (Some(job), Some(conn)) = (self.queue.pop_front(), connections.get_mut(key))
-                {
+                if let (Some(job), Some(conn)) = (self.take_first(), connections.get_mut(key)) {
                     self.attach(job, conn, io);
                 }
                 continue;
             }
-            if job.attempts > 0 {
+            let is_again = job.attempts > 0;
+            let is_full = self.is_full(io, connections);
+            if is_full && is_again {
                 self.make_room(io, connections);
             }
             let is_resting = self.rests_until.is_some();
-            let is_full = self.connections.len() >= io.settings.max_connections;
             let has_asked = self.question == Question::Asked;
-            if is_full || is_resting || has_asked || self.queue.len() <= self.coming(connections) {
+            if is_full || is_resting || has_asked || self.waiting() <= self.coming(connections) {
                 break;
             }
             match self.open(io, connections) {
@@ -165,7 +195,7 @@ impl Pool {
                     self.rests_until = Some(io.now + REST);
                 }
                 Err(error) => {
-                    if let Some(job) = self.queue.pop_front() {
+                    if let Some(job) = self.take_first() {
                         job.end(Err(Cause::Connect(Arc::new(error))));
                     }
                 }
@@ -174,12 +204,16 @@ impl Pool {
         self.plan(io);
     }
 
+    /// Whether requests have to wait for the connections that there are. Where there are none, the
+    /// lack of a token is an error.
+    fn is_full(&self, io: &Io, connections: &Slab<Conn>) -> bool {
+        let has_token = connections.len() < io.tokens || self.connections.is_empty();
+        self.connections.len() >= io.settings.max_connections || !has_token
+    }
+
     /// A request that goes out again needs a fresh connection: kept ones that rest make room, as
     /// they may be as dead as the one that it was on.
     fn make_room(&self, io: &mut Io, connections: &mut Slab<Conn>) {
-        if self.connections.len() < io.settings.max_connections {
-            return;
-        }
         let is_at_rest = |conn: &Conn| conn.is_idle() && matches!(conn.phase, Phase::Open);
         for &key in &self.connections {
             if let Some(conn) = connections.get_mut(key).filter(|conn| is_at_rest(conn)) {
@@ -250,10 +284,9 @@ impl Pool {
         if is_there {
             conn.connected();
         }
-        conn.due = later(io.now, io.settings.connect_timeout);
-        conn.planned = conn.due;
+        conn.planned = later(io.now, io.settings.connect_timeout);
         conn.queue(io);
-        io.plan(conn.due, Who::Connection(key));
+        io.plan(conn.planned, Who::Connection(key));
         io.counters.opened += 1;
         self.connections.push(key);
         entry.insert(conn);
@@ -267,11 +300,11 @@ impl Pool {
             self.rests_until = None;
         }
         self.serve(io, connections);
-        while let Some(job) = self.queue.front() {
-            if later(job.since, io.settings.queue_timeout) > io.now {
+        while let Some((since, queue)) = self.longest() {
+            if later(since, io.settings.queue_timeout) > io.now {
                 break;
             }
-            if let Some(job) = self.queue.pop_front() {
+            if let Some(job) = queue.pop_front() {
                 io.counters.timed_out += 1;
                 job.end(Err(Cause::NoRoomInTime));
             }
@@ -280,9 +313,9 @@ impl Pool {
     }
 
     fn plan(&mut self, io: &mut Io) {
-        let first = self.queue.front();
-        let due = first.map(|job| later(job.since, io.settings.queue_timeout));
-        let rest = self.rests_until.filter(|_| first.is_some());
+        let longest = self.longest().map(|(since, _)| since);
+        let due = longest.map(|since| later(since, io.settings.queue_timeout));
+        let rest = self.rests_until.filter(|_| longest.is_some());
         if let Some(at) = due.into_iter().chain(rest).min() {
             if at < self.planned {
                 self.planned = at;
@@ -292,7 +325,7 @@ impl Pool {
     }
 
     /// Everything that waits, for the last time.
-    pub(super) fn take_queue(&mut self) -> VecDeque<Job> {
-        std::mem::take(&mut self.queue)
+    pub(super) fn take_queues(&mut self) -> impl Iterator<Item = Job> + use<> {
+        std::mem::take(&mut self.queues).into_iter().flatten()
     }
 }

@@ -10,8 +10,11 @@ const MOST_STDERR: usize = 64 * 1024;
 /// Takes the answer to one request, as it comes.
 ///
 /// It is called by [`Outgoing::ready`](super::Outgoing::ready) and
-/// [`Outgoing::expired`](super::Outgoing::expired), and from nowhere else. It may send other
-/// requests, and drop handles, its own among them. A panic in it costs its own request alone.
+/// [`Outgoing::expired`](super::Outgoing::expired). When the [`Outgoing`](super::Outgoing) is
+/// dropped, that calls [`end`](Receiver::end), and after it
+/// [`Application::send`](super::Application::send) does so at once. It may send other requests, and
+/// drop handles, its own among them. A panic in it costs its own request alone, of which it hears
+/// nothing any more then.
 ///
 /// When the [`Call`](super::Call) is dropped the receiver is dropped soon, and not called any more.
 pub trait Receiver {
@@ -43,7 +46,7 @@ pub trait Receiver {
         Ok(())
     }
 
-    /// The end, exactly once unless the handle was dropped before. The error is a
+    /// The end, exactly once unless the handle was dropped before, or it panicked. The error is a
     /// [`Failure`](super::Failure); pieces of an answer may have come.
     fn end(self: Box<Self>, result: io::Result<End>);
 }
@@ -54,7 +57,8 @@ pub enum Flow {
     /// It takes more.
     More,
     /// Nothing is read until [`Call::resume`](super::Call::resume). FastCGI has no flow control for
-    /// each request: all requests on that connection wait.
+    /// each request: all requests on that connection wait, and no others join them. One that was
+    /// [detached](super::Call::detach) waits for ever.
     Pause,
 }
 

@@ -91,7 +91,8 @@ impl Settings {
         self
     }
 
-    /// How long a request may wait for a connection. Then it fails.
+    /// How long a request may wait for a connection. Then it fails. One that goes out again may wait
+    /// as long again.
     pub fn queue_timeout(mut self, timeout: Duration) -> Settings {
         self.queue_timeout = timeout.min(FOREVER);
         self
@@ -100,6 +101,9 @@ impl Settings {
     /// How long an application may neither send anything for a request nor take anything of it.
     /// Then the request fails. The time in which its receiver paused, or its body had to be waited
     /// for, does not count.
+    ///
+    /// If it has taken nothing for so long of what was sent on a connection, and sent nothing there,
+    /// all requests on that connection fail but those of which it has nothing: these go out again.
     pub fn response_timeout(mut self, timeout: Duration) -> Settings {
         self.response_timeout = timeout.min(FOREVER);
         self

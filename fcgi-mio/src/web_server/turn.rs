@@ -8,7 +8,7 @@ use fcgi_core::{ProtocolStatus, RequestId};
 
 use super::connection::{Conn, Phase};
 use super::failure::Cause;
-use super::io_state::{Io, Who, later};
+use super::io_state::{Io, Who};
 use super::job::Job;
 use super::receiver::End;
 
@@ -88,9 +88,10 @@ impl Turn<'_> {
         }
     }
 
-    /// After a pause: whoever shares the connection had to wait as well.
-    fn forgive(&mut self) {
+    /// After a pause: whoever shares the connection had to wait as well. All clocks start anew.
+    pub(super) fn forgive(&mut self) {
         let now = self.io.now;
+        self.conn.moved = now;
         self.conn.jobs.iter_mut().for_each(|job| job.since = now);
     }
 
@@ -116,6 +117,7 @@ impl Turn<'_> {
         match self.read(buffer) {
             Ok(0) => self.conn.fail(Cause::NotAnswered),
             Ok(count) => {
+                self.conn.moved = self.io.now;
                 let used = self.parse(&buffer[..count]);
                 if used < count {
                     self.conn.rest = self.io.buffer();
@@ -167,7 +169,7 @@ impl Turn<'_> {
             Event::Stdout { id, bytes } => self.stdout(id, bytes),
             Event::Stderr { id, bytes } => self.stderr(id, bytes),
             Event::StdoutEnd { id } | Event::StderrEnd { id } => {
-                if let Some(at) = self.find(id) {
+                if let Some(at) = self.wanted(id) {
                     self.conn.jobs[at].is_answered = true;
                 }
             }
@@ -241,7 +243,7 @@ impl Turn<'_> {
             let app_status = Some(app_status);
             return job.end(Ok(End { app_status }));
         }
-        if protocol_status == ProtocolStatus::CANT_MPX_CONN && self.conn.limit > 1 {
+        if protocol_status == ProtocolStatus::CANT_MPX_CONN && job.is_shared {
             self.conn.limit = 1;
             self.conn.values = Some(Values::default());
             if job.may_be_refused_again() {
@@ -280,7 +282,7 @@ impl Turn<'_> {
 
     /// Decides what happens next: an end, a place in the queue, a deadline. `false` when the
     /// connection is over.
-    fn settle(mut self) -> bool {
+    pub(super) fn settle(mut self) -> bool {
         if self.conn.is_last && self.conn.jobs.is_empty() {
             self.conn.fail(Cause::Stopped);
         }
@@ -291,11 +293,10 @@ impl Turn<'_> {
         if self.conn.can_go_on() {
             self.conn.queue(self.io);
         }
-        self.conn.due = self.due();
-        if self.conn.due < self.conn.planned {
-            self.conn.planned = self.conn.due;
-            let who = Who::Connection(self.conn.key);
-            self.io.plan(self.conn.due, who);
+        let due = self.due();
+        if due < self.conn.planned {
+            self.conn.planned = due;
+            self.io.plan(due, Who::Connection(self.conn.key));
         }
         if self.conn.is_idle() {
             (self.conn.sent, self.conn.jobs) = (0, Vec::new());
@@ -310,66 +311,31 @@ impl Turn<'_> {
         let Phase::Broken(cause) = &self.conn.phase else {
             return;
         };
+        let cause = cause.clone();
         let is_gone = matches!(cause, Cause::NotAnswered | Cause::Broken(_));
         let is_between = self.conn.machine.is_between_records();
-        for mut job in std::mem::take(&mut self.conn.jobs) {
+        self.send_back(is_gone && is_between);
+        for job in std::mem::take(&mut self.conn.jobs) {
             let closed = job.id.and_then(|id| self.conn.machine.closed(id));
-            let is_safe = job.id.is_none() || (is_gone && is_between);
             if is_gone && closed == Some(Closed::Complete) {
                 job.end(Ok(End { app_status: None }));
-            } else if is_safe && job.may_go_again() {
-                job.rewind();
-                self.io.counters.repeated += 1;
-                self.io.returned.push(job);
             } else if matches!(cause, Cause::NotAnswered) && (job.is_answered || !is_between) {
                 job.end(Err(Cause::CutShort));
             } else {
+                let is_late = matches!(cause, Cause::ResponseTimedOut) && !job.is_given_up();
+                self.io.counters.timed_out += u64::from(is_late);
                 job.end(Err(cause.clone()));
             }
         }
     }
 
-    /// When the time of what the connection waits for is over.
-    fn due(&self) -> u64 {
-        let settings = &self.io.settings;
-        if !matches!(self.conn.phase, Phase::Open) {
-            return later(self.conn.since, settings.connect_timeout);
+    /// Has those go out again on other connections that may.
+    pub(super) fn send_back(&mut self, is_closed: bool) {
+        let may_go = |job: &mut Job| job.may_go_again(is_closed);
+        for mut job in self.conn.jobs.extract_if(.., may_go) {
+            job.rewind();
+            self.io.counters.repeated += 1;
+            self.io.returned.push(job);
         }
-        if self.conn.jobs.is_empty() {
-            return later(self.conn.since, settings.idle_timeout);
-        }
-        if self.conn.is_paused() {
-            return u64::MAX;
-        }
-        let jobs = self.conn.jobs.iter();
-        if self.conn.jobs.iter().all(Job::is_given_up) {
-            let last = jobs.map(|job| job.since).max().unwrap_or(0);
-            return later(last, settings.abort_timeout);
-        }
-        jobs.filter(|job| !job.is_given_up() && !job.waits_for_handle())
-            .map(|job| later(job.since, settings.response_timeout))
-            .min()
-            .unwrap_or(u64::MAX)
-    }
-
-    /// The deadline has passed. `false` when the connection is over.
-    pub(super) fn expire(mut self) -> bool {
-        let is_idle = self.conn.jobs.is_empty() && matches!(self.conn.phase, Phase::Open);
-        self.io.counters.timed_out += u64::from(!is_idle);
-        if !matches!(self.conn.phase, Phase::Open) {
-            self.conn.fail(Cause::ConnectTimedOut);
-        }
-        for at in (0..self.conn.jobs.len()).rev() {
-            let job = &self.conn.jobs[at];
-            let due = later(job.since, self.io.settings.response_timeout);
-            if due <= self.io.now && !job.is_given_up() && !job.waits_for_handle() {
-                self.give_up(at, Some(Cause::ResponseTimedOut));
-            }
-        }
-        // It may be idle, or silent; nobody else is to suffer from that.
-        if self.conn.jobs.iter().all(Job::is_given_up) {
-            self.conn.fail(Cause::Stopped);
-        }
-        self.settle()
     }
 }

@@ -206,3 +206,38 @@ fn a_receiver_may_drop_its_own_handle_and_send_others() {
     let _ = peer.finish();
     world.run_until("the end", fcgi_mio::web_server::Outgoing::is_idle);
 }
+
+/// Takes nothing of an answer.
+struct Refuses;
+
+impl Receiver for Refuses {
+    fn stdout(&mut self, _: &[u8]) -> std::io::Result<Flow> {
+        Err(std::io::Error::other("no"))
+    }
+
+    fn end(self: Box<Self>, _: std::io::Result<End>) {}
+}
+
+/// The application ends the request before it could be asked to: it may wait for the rest of the
+/// body.
+#[test]
+fn a_request_that_ends_by_itself_before_its_body_is_complete_costs_the_connection() {
+    let peer = Peer::unix(|door| {
+        let mut line = door.accept();
+        let begun = [(); 3].map(|()| line.record().kind);
+        line.send(page(1, "early"));
+        let is_closed = line.is_closed();
+        door.accept().serve("next");
+        (begun, is_closed)
+    });
+    let mut world = World::new(Settings::new().max_connections(1));
+    let application = world.application(&peer.address);
+    let mut request = fcgi_mio::web_server::Request::new(fcgi_core::Role::Responder);
+    request.param("A", "b").unwrap();
+    request.stream();
+    let call = application.send(request, Refuses);
+    world.run_until("it is over", |_| call.is_over());
+    let (_call, next) = send(&application, get("/"));
+    world.run(&[&next]);
+    assert_eq!(peer.finish(), ([BEGIN_REQUEST, PARAMS, PARAMS], true));
+}

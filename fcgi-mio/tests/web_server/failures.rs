@@ -8,7 +8,7 @@ use fcgi_listen::Address;
 use fcgi_mio::web_server::{Cause, Settings};
 use fcgi_tests::hand::*;
 
-use crate::peer::{Door, Line, Peer, page, unix_path};
+use crate::peer::{Door, Line, Peer, narrow_door, page, remove, unix_path};
 use crate::world::*;
 
 /// Sends one request to an application that does as said.
@@ -242,17 +242,7 @@ fn a_request_that_finds_no_room() {
 
 #[test]
 fn a_backlog_that_is_full_is_waited_for() {
-    let path = unix_path();
-    let address: Address = Address::Unix(path.clone());
-    let socket = rustix::net::socket(
-        rustix::net::AddressFamily::UNIX,
-        rustix::net::SocketType::STREAM,
-        None,
-    )
-    .unwrap();
-    rustix::net::bind(&socket, &rustix::net::SocketAddrUnix::new(&path).unwrap()).unwrap();
-    rustix::net::listen(&socket, 0).unwrap();
-    let door = Door::Unix(socket.into());
+    let (door, address) = narrow_door();
     let mut world = World::new(Settings::new());
     let application = world.application(&address);
     let sent: Vec<_> = (0..5).map(|_| send(&application, get("/"))).collect();
@@ -275,7 +265,7 @@ fn a_backlog_that_is_full_is_waited_for() {
         logs.iter().filter(|log| log.is_over()).count() > usize::try_from(opened).unwrap()
             || thread.is_finished()
     });
-    std::fs::remove_file(path).unwrap();
+    remove(&address);
 }
 
 /// A TCP application that does not accept: when its backlog is full, the system drops the rest.

@@ -4,14 +4,18 @@
 mod aborts;
 mod bodies;
 mod connections;
+mod cuts;
+mod deaf;
 mod failures;
 mod guests;
 mod medley;
 mod multiplexing;
 mod peer;
+mod queue;
 mod receivers;
 #[path = "../kit/mod.rs"]
 mod server;
 mod stale;
 mod turns;
+mod unruly;
 mod world;

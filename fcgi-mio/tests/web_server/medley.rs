@@ -9,10 +9,14 @@ use crate::server::App;
 use crate::world::*;
 
 /// Numbers that look random (xorshift64).
-struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    fn below(&mut self, most: usize) -> usize {
+    pub(crate) fn new(seed: u64) -> Dice {
+        Dice(0x9e37_79b9_7f4a_7c15 ^ seed)
+    }
+
+    pub(crate) fn below(&mut self, most: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -82,7 +86,7 @@ fn what_is_not_dropped_is_answered_whole() {
             whole(|request, response| response.body(request.body().to_vec()))
         });
         let address = app.address.to_string().parse().unwrap();
-        let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ seed);
+        let mut dice = Dice::new(seed);
         let settings = Settings::new().max_connections(3);
         let mut world = World::new(settings.multiplex([1, 4, 16][dice.below(3)]));
         let application = world.application(&address);

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
-use fcgi_listen::Address;
+use fcgi_listen::{Address, Stream};
 use fcgi_tests::address::Connection;
 use fcgi_tests::hand::*;
 
@@ -87,6 +87,29 @@ pub(crate) fn unix_path() -> std::path::PathBuf {
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let name = format!("fcgi-mio-out-{}-{count}.sock", std::process::id());
     std::env::temp_dir().join(name)
+}
+
+/// A unix socket whose backlog takes next to nothing.
+pub(crate) fn narrow_door() -> (Door, Address) {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
+    let path = unix_path();
+    let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+    rustix::net::bind(&socket, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+    rustix::net::listen(&socket, 0).unwrap();
+    (Door::Unix(socket.into()), Address::Unix(path))
+}
+
+/// Takes the path of a unix socket away.
+pub(crate) fn remove(address: &Address) {
+    if let Address::Unix(path) = address {
+        std::fs::remove_file(path).unwrap();
+    }
+}
+
+/// Connects until the backlog takes no more.
+pub(crate) fn fill_backlog(address: &Address) -> Vec<Stream> {
+    let dial = || Stream::dial(address).unwrap().next().unwrap();
+    std::iter::from_fn(|| dial().ok()).collect()
 }
 
 impl<T: Send + 'static> Peer<T> {

@@ -88,3 +88,119 @@ fn a_receiver_or_producer_that_panics_costs_its_own_request() {
     assert_eq!(log.app_status(), Some(0));
     peer.finish();
 }
+
+/// Where a receiver, or the body that comes with it, panics.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place {
+    Stdout,
+    Stderr,
+    Room,
+    Check,
+    End,
+    Drop,
+    BodyDrop,
+}
+
+/// Panics there.
+struct At(Place, Rc<RefCell<Vec<&'static str>>>);
+
+impl At {
+    fn pass(&self, name: &'static str, place: Place) {
+        self.1.borrow_mut().push(name);
+        assert_ne!(self.0, place, "on purpose");
+    }
+}
+
+impl Receiver for At {
+    fn stdout(&mut self, _: &[u8]) -> io::Result<Flow> {
+        self.pass("stdout", Place::Stdout);
+        Ok(Flow::More)
+    }
+    fn stderr(&mut self, _: &[u8]) {
+        self.pass("stderr", Place::Stderr);
+    }
+    fn room(&mut self) {
+        self.pass("room", Place::Room);
+    }
+    fn check(&mut self) -> io::Result<()> {
+        self.pass("check", Place::Check);
+        Ok(())
+    }
+    fn end(self: Box<Self>, result: io::Result<End>) {
+        let name = if result.is_ok() { "end" } else { "failure" };
+        self.pass(name, Place::End);
+    }
+}
+
+impl Drop for At {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.pass("drop", Place::Drop);
+        }
+    }
+}
+
+/// A file that panics when it is let go.
+struct File(Place);
+
+impl Producer for File {
+    fn produce(&mut self, chunk: &mut Chunk<'_>) -> io::Result<bool> {
+        chunk.write(b"file");
+        Ok(false)
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        assert_ne!(self.0, Place::BodyDrop, "on purpose");
+    }
+}
+
+#[test]
+fn wherever_a_receiver_panics_the_others_go_on() {
+    let all = ["room", "stdout", "stderr", "check", "end", "drop"];
+    for (place, heard) in [
+        (Place::Room, &["room", "drop"][..]),
+        (Place::Stdout, &["room", "stdout", "drop"]),
+        (Place::Stderr, &["room", "stdout", "stderr", "drop"]),
+        (
+            Place::Check,
+            &["room", "stdout", "stderr", "check", "failure", "drop"],
+        ),
+        (Place::End, &all[..5]),
+        (Place::Drop, &all),
+        (Place::BodyDrop, &all),
+    ] {
+        let peer = Peer::unix(move |door| {
+            let mut line = door.accept();
+            let is_aborted = line.request().last().unwrap().kind == ABORT_REQUEST;
+            if !is_aborted {
+                while !line.record().content.is_empty() {}
+            }
+            line.send([stream(STDOUT, 1, b"x"), stream(STDERR, 1, b"e")].concat());
+            line.send([end_of(STDOUT, 1), end_request(1, 0, REQUEST_COMPLETE)].concat());
+            // It may come behind ABORT_REQUEST.
+            while line.record().kind != BEGIN_REQUEST {}
+            line.serve("y");
+        });
+        let mut world = World::new(Settings::new().max_connections(1));
+        let application = world.application(&peer.address);
+        let notes = Rc::default();
+        let mut request = Request::new(Role::Filter);
+        request.stream();
+        request.data(Body::producer(File(place)));
+        let call = application.send(request, At(place, Rc::clone(&notes)));
+        call.write("a piece").unwrap();
+        world.run_until("room", |_| {
+            call.room() > 0 && !notes.borrow().is_empty() || call.is_over()
+        });
+        call.finish();
+        let (_call, log) = send(&application, get("/"));
+        world.run(&[&log]);
+        assert_eq!(log.app_status(), Some(0), "{place:?}");
+        assert!(call.is_over());
+        assert_eq!(*notes.borrow(), heard, "{place:?}");
+        peer.finish();
+        assert!(world.outgoing.is_idle());
+    }
+}

@@ -127,6 +127,10 @@ impl Log {
         self.0.is_dropped.get()
     }
 
+    pub(crate) fn is_failed(&self) -> bool {
+        matches!(&*self.0.end.borrow(), Some(Err(_)))
+    }
+
     /// How it ended well.
     #[track_caller]
     pub(crate) fn app_status(&self) -> Option<u32> {

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::time::Duration;
 
 use fcgi_core::web_server::{Closed, Event, Values};
-use fcgi_core::{MAX_CONTENT, ProtocolStatus, RequestId, Role, SendError, params};
+use fcgi_core::{Error, MAX_CONTENT, ProtocolStatus, RequestId, Role, SendError, params};
 use fcgi_listen::Stream;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -17,8 +17,7 @@ pub(super) struct Exchange<'a> {
     pub(super) application: &'a mut Application,
     id: RequestId,
     sources: Sources<'a>,
-    /// The application takes no more bytes.
-    is_deaf: bool,
+    is_cut: bool,
 }
 
 /// Where the input streams of the application come from: those of which something is to be sent.
@@ -91,13 +90,14 @@ impl<'a> Exchange<'a> {
             application,
             id,
             sources,
-            is_deaf: false,
+            is_cut: false,
         })
     }
 
-    /// Whether the application has stopped reading: the last record may have gone out in part only.
-    pub(super) fn is_deaf(&self) -> bool {
-        self.is_deaf
+    /// Whether the application got less than the whole request and was not told so: it has stopped
+    /// reading, perhaps inside a record, or ended the request before its body was complete.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Sends and receives until the application has done something. The piece that is held must
@@ -109,12 +109,15 @@ impl<'a> Exchange<'a> {
                 return Ok(output);
             }
             let Application { stream, input, .. } = &mut *self.application;
-            match input.fill(stream, Input::SIZE)? {
-                Filled::Bytes { .. } | Filled::Full => {}
-                Filled::WouldBlock => {
-                    self.application.wait()?;
+            match input.fill(stream, Input::SIZE) {
+                Ok(Filled::Bytes { .. } | Filled::Full) => {}
+                Ok(Filled::WouldBlock) => self.application.wait()?,
+                Ok(Filled::End) => return self.closed(),
+                // An application that closes with input unread resets, whatever it has said before.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                    return self.closed().map_err(|_| error);
                 }
-                Filled::End => return self.closed(),
+                Err(error) => return Err(error),
             }
         }
     }
@@ -142,7 +145,7 @@ impl<'a> Exchange<'a> {
         }
         self.sources = Sources::default();
         self.application.outbox = Outbox::default();
-        self.is_deaf = true;
+        self.is_cut = true;
         Ok(())
     }
 
@@ -209,7 +212,8 @@ impl<'a> Exchange<'a> {
                     protocol_status,
                     ..
                 }) => {
-                    self.sources = Sources::default();
+                    let sources = std::mem::take(&mut self.sources);
+                    self.is_cut |= sources.stdin.is_some() || sources.data.is_some();
                     (Some(Output::End(Some(app_status), protocol_status)), 0)
                 }
                 Some(
@@ -244,6 +248,20 @@ impl<'a> Exchange<'a> {
 }
 
 impl Application {
+    /// Skips what was read behind the end of the last request: it is nobody's.
+    pub(super) fn skip_rest(&mut self) -> Result<(), Error> {
+        loop {
+            let mut rest = self.input.unread();
+            let event = self.machine.receive(&mut rest);
+            let is_end = event.map(|event| event.is_none());
+            let left = rest.len();
+            self.input.parsed(left, 0);
+            if is_end? {
+                return Ok(());
+            }
+        }
+    }
+
     /// Waits until the application sends something, or takes something if there is something to
     /// send.
     fn wait(&self) -> io::Result<()> {

@@ -38,7 +38,7 @@ pub struct Application {
     input: Input,
     outbox: Outbox,
     timeout: Option<Duration>,
-    /// Whether another request may be sent: the last one ended, on a connection that is kept.
+    /// Whether another request may be sent.
     reusable: bool,
 }
 
@@ -114,14 +114,19 @@ impl Application {
         self.timeout = timeout;
     }
 
-    /// Whether another request can be sent: none is running, and both sides keep the connection.
+    /// Whether another request can be sent: none is running, the connection is to be kept, and the
+    /// last one did not end before its body was complete, as the application may still wait for the
+    /// rest of it.
+    ///
+    /// The application may have closed the connection since. That shows when the response is read:
+    /// an `UnexpectedEof` or a `ConnectionReset` before anything else.
     #[must_use]
     pub fn is_reusable(&self) -> bool {
         self.reusable
     }
 
-    /// Sends a request; the body is read and sent while the response is read, so neither can block
-    /// the other, whatever their sizes.
+    /// Begins a request. It is sent while the response is read, and not before: neither can block the
+    /// other, whatever their sizes.
     ///
     /// `stdin` is read until its end, in the calling thread: where it blocks, everything waits. An
     /// Authorizer gets none of it.
@@ -177,7 +182,7 @@ impl Application {
         let question = self.machine.get_values();
         self.outbox.push(&question);
         let values = exchange::values(self)?;
-        self.reusable = true;
+        self.reusable = self.skip_rest().is_ok();
         Ok(values)
     }
 

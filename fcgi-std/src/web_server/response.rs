@@ -156,8 +156,9 @@ impl<'a> Response<'a> {
                     app_status,
                     protocol_status,
                 });
-                let is_kept = self.keep_conn && app_status.is_some() && !self.exchange.is_deaf();
-                self.exchange.application.reusable = is_kept;
+                let is_kept = self.keep_conn && app_status.is_some() && !self.exchange.is_cut();
+                let application = &mut *self.exchange.application;
+                application.reusable = is_kept && application.skip_rest().is_ok();
             }
         }
         Ok(Some(output))
