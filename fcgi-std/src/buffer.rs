@@ -130,6 +130,10 @@ impl Outbox {
     /// With more than this waiting, whoever produces output has to wait too.
     pub(crate) const HIGH: usize = 64 * 1024;
 
+    /// With more than this waiting, which takes many answers to questions (§4) behind output,
+    /// nothing more is parsed.
+    pub(crate) const FULL: usize = 4 * Outbox::HIGH;
+
     pub(crate) fn len(&self) -> usize {
         self.bytes.len() - self.sent
     }

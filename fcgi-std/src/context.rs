@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::buffer::Input;
+use crate::gate::Gate;
 use crate::incident::Incident;
-use crate::intake::Gate;
 use crate::rules::Rules;
 
 /// What is called with each [`Incident`].

@@ -1,8 +1,6 @@
 //! Taking in heads of requests while no handler works on the connection.
 
 use std::mem;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use fcgi_core::application::{Connection, Event};
@@ -12,6 +10,7 @@ use fcgi_core::{Refusal, RequestId, Role};
 
 use crate::buffer::Outbox;
 use crate::context::Context;
+use crate::gate::Admission;
 use crate::incident::Incident;
 use crate::params::Params;
 
@@ -60,38 +59,6 @@ pub(crate) enum Pending {
     Nothing,
     Params { since: Instant },
     Body { since: Instant },
-}
-
-/// How many requests run in the process, and how many may.
-pub(crate) struct Gate {
-    running: AtomicUsize,
-    most: usize,
-}
-
-/// One of the requests that may run; given back when it is dropped.
-pub(crate) struct Admission(Arc<Gate>);
-
-impl Gate {
-    pub(crate) fn new(most: usize) -> Arc<Gate> {
-        Arc::new(Gate {
-            running: AtomicUsize::new(0),
-            most,
-        })
-    }
-
-    fn enter(self: &Arc<Gate>) -> Option<Admission> {
-        let enter = |running| (running < self.most).then_some(running + 1);
-        let entered = self
-            .running
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, enter);
-        entered.is_ok().then(|| Admission(Arc::clone(self)))
-    }
-}
-
-impl Drop for Admission {
-    fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// The other parts of the connection, which an event may concern.

@@ -48,6 +48,7 @@ mod buffer;
 mod cgi;
 mod context;
 pub mod form;
+mod gate;
 #[cfg(feature = "http")]
 mod http;
 mod incident;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fcgi_listen::{Credentials, Peer};
 
 use crate::cgi::Process;
-use crate::intake::Admission;
+use crate::gate::Admission;
 use crate::pool::Pool;
 use crate::rules::Rules;
 use crate::session::Session;

@@ -12,7 +12,8 @@ use fcgi_listen::{Credentials, Peer};
 
 use crate::cgi::Process;
 use crate::form::Forms;
-use crate::intake::{Admission, Ready};
+use crate::gate::Admission;
+use crate::intake::Ready;
 use crate::link::Link;
 use crate::params::Params;
 use crate::pool::Pool;

@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use crate::buffer::{Input, Outbox};
-use crate::intake::Admission;
+use crate::gate::Admission;
 use crate::link::{InputStream, OutputStream};
 use crate::rules::Rules;
 use crate::state::{Found, State};
@@ -60,6 +60,11 @@ impl Session {
                     Found::Bytes => return Ok(state.take(&mut take)),
                     Found::End => return Ok(0),
                     Found::Nothing => {}
+                    Found::Blocked => {
+                        drop(state);
+                        self.drain_outbox(Outbox::FULL, rules)?;
+                        continue;
+                    }
                 }
                 state.flush(&self.stream)?;
                 if !state.outbox.is_empty() {

@@ -68,6 +68,8 @@ pub(crate) enum Found {
     End,
     /// Not there yet.
     Nothing,
+    /// Behind what the web server has to read first.
+    Blocked,
 }
 
 impl State {
@@ -200,6 +202,9 @@ impl State {
             if ended {
                 return Ok(Found::End);
             }
+            if self.outbox.len() > Outbox::FULL {
+                return Ok(Found::Blocked);
+            }
             if !self.parse()? {
                 return Ok(Found::Nothing);
             }
@@ -302,8 +307,7 @@ impl State {
     /// Parses up to the next piece of input. What it answers may queue behind output that waits,
     /// within a bound.
     fn parse_on(&mut self) -> io::Result<()> {
-        let most = 4 * Outbox::HIGH;
-        while self.input.held().is_empty() && self.outbox.len() <= most && self.parse()? {}
+        while self.input.held().is_empty() && self.outbox.len() <= Outbox::FULL && self.parse()? {}
         Ok(())
     }
 

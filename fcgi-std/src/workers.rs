@@ -8,7 +8,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fcgi_core::cgi::Status;
-use fcgi_listen::{AcceptAction, Listener};
 
 use crate::form;
 use crate::incident::Incident;
@@ -138,14 +137,8 @@ where
         let mut count = self.staff.count();
         while count.threads > 0 {
             // Looked at again and again: a second stop may be less patient.
-            let late = self
-                .pool
-                .stop_until()
-                .map(|until| Instant::now().duration_since(until));
-            if late.is_some_and(|late| !late.is_zero()) {
-                self.pool.cut_off();
-            }
-            if late.is_some_and(|late| late > GRACE) {
+            let until = self.pool.stop_until();
+            if until.is_some_and(|until| Instant::now().duration_since(until) > GRACE) {
                 let left = format!("{} handlers ignored the end of a stop", count.threads);
                 return Err(io::Error::new(io::ErrorKind::TimedOut, left));
             }
@@ -213,52 +206,4 @@ fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let owned = || panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(owned).unwrap_or("no message").to_owned()
-}
-
-/// Starts a thread for each listener that blocks in accept, which only an inherited one does.
-///
-/// Its blocking mode belongs to all processes that share the socket, libfcgi's programs among them,
-/// which expect it to block. So it is left as it is, and a thread of its own accepts: when another
-/// process is faster, that thread is all that waits.
-pub(crate) fn accept_where_it_blocks(pool: &Arc<Pool>) -> io::Result<()> {
-    for listener in pool.listeners() {
-        if !listener.is_nonblocking()? {
-            let (pool, listener) = (Arc::downgrade(pool), listener.try_clone()?);
-            let name = String::from("fastcgi accept");
-            thread::Builder::new().name(name).spawn(move || {
-                while let Some(pool) = pool.upgrade() {
-                    if !accept_one(&pool, &listener) {
-                        return;
-                    }
-                }
-            })?;
-        }
-    }
-    Ok(())
-}
-
-/// Waits a moment for a connection; `false` when there is no use in going on.
-fn accept_one(pool: &Pool, listener: &Listener) -> bool {
-    let pause = Duration::from_millis(100);
-    if pool.stop_until().is_some() {
-        return false;
-    }
-    match listener.wait(Some(pause)) {
-        Ok(true) => {}
-        Ok(false) => return true,
-        Err(_) => thread::sleep(pause),
-    }
-    if !pool.promise() {
-        thread::sleep(pause);
-        return true;
-    }
-    // If another process was faster, this waits for the next connection; a stop waits a little for
-    // that, not for ever.
-    let accepted = listener.accept();
-    let action = accepted.as_ref().err().map(AcceptAction::for_error);
-    pool.adopt(accepted);
-    if action == Some(AcceptAction::Pause) {
-        thread::sleep(pause);
-    }
-    action != Some(AcceptAction::Fatal)
 }

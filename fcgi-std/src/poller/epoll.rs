@@ -20,6 +20,9 @@ pub(crate) struct Poller {
     interrupted: AtomicBool,
 }
 
+/// For longer it takes epoll_pwait2(2), which kernels before 5.11 and some sandboxes do not have.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 impl Poller {
     pub(crate) fn new(mode: Mode) -> io::Result<Poller> {
         let poller = Poller {
@@ -63,8 +66,7 @@ impl Poller {
     pub(crate) fn forget(&self, _token: u64) {}
 
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> io::Result<Wake> {
-        // A timeout that the kernel cannot express is as good as none.
-        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout.min(LONGEST)).ok());
         let mut events = [Event {
             flags: EventFlags::empty(),
             data: EventData::new_u64(NOTIFY),

@@ -3,11 +3,14 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use fcgi_listen::{AcceptAction, Peer, Stream};
+use fcgi_listen::{AcceptAction, Listener, Peer, Stream};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
-use super::{Accepting, LISTENERS, Pool, Slot, Table};
+use super::{Accepting, Entrance, LISTENERS, Pool, Slot, Table};
 use crate::advance::Waiting;
 use crate::incident::Incident;
 use crate::poller::{Interest, Mode};
@@ -16,26 +19,36 @@ use crate::session::Session;
 
 impl Pool {
     pub(super) fn accept(self: &Arc<Pool>, at: u64) -> Option<Request> {
-        let listener = self.listeners.get(usize::try_from(at).ok()?)?;
-        if !self.promise() {
+        let entrance = self.entrances.get(usize::try_from(at).ok()?)?;
+        if entrance.is_dead.load(Ordering::Relaxed) || !self.promise() {
             return None;
         }
-        let session = self.arrived(listener.accept());
-        if self.mode == Mode::OneShot {
+        let accepted = accept_from(&entrance.listener);
+        let action = accepted.as_ref().err().map(AcceptAction::for_error);
+        let is_dead = action == Some(AcceptAction::Fatal);
+        entrance.is_dead.store(is_dead, Ordering::Relaxed);
+        let session = self.arrived(accepted);
+        if self.mode == Mode::OneShot || is_dead {
             let table = self.table();
-            if table.accepting == Accepting::On {
-                let _ = self
-                    .poller
-                    .arm(listener.as_fd(), LISTENERS + at, Interest::Readable);
-            }
+            self.watch(entrance, LISTENERS + at, table.accepting);
         }
         self.drive(&session?)
+    }
+
+    fn watch(&self, entrance: &Entrance, token: u64, accepting: Accepting) {
+        let is_dead = entrance.is_dead.load(Ordering::Relaxed);
+        let interest = match accepting {
+            Accepting::On if !is_dead => Interest::Readable,
+            _ => Interest::Nothing,
+        };
+        // One that blocks is not registered: another thread accepts there.
+        let _ = self.poller.arm(entrance.listener.as_fd(), token, interest);
     }
 
     /// Promises that what is about to be accepted will be served: until it has
     /// [arrived](Pool::arrived), a stop waits with its end, for a while. `false` in a stop, and
     /// when there is no room.
-    pub(crate) fn promise(&self) -> bool {
+    pub(super) fn promise(&self) -> bool {
         let mut table = self.table();
         let may_come = table.stop_until.is_none() && self.make_room(&mut table);
         table.promises += usize::from(may_come);
@@ -70,7 +83,8 @@ impl Pool {
             // Of a peer that cannot be told nothing is known that would let it in.
             Ok((stream, peer)) => {
                 let is_admitted = self.allowed.admits(&stream, &peer).unwrap_or(false);
-                if !is_admitted {
+                // In a stop it may be this process.
+                if !is_admitted && !self.context.is_stopping() {
                     self.context.report(&Incident::Stranger(peer));
                 }
                 is_admitted.then_some((stream, peer))
@@ -89,20 +103,23 @@ impl Pool {
         session
     }
 
-    fn accept_failed(&self, error: io::Error) {
+    pub(super) fn accept_failed(&self, error: io::Error) {
         let action = AcceptAction::for_error(&error);
         if matches!(action, AcceptAction::Retry | AcceptAction::WouldBlock) {
             return;
         }
         self.context.report(&Incident::Accept(error));
-        let mut table = self.table();
         if action == AcceptAction::Fatal {
-            self.set_accepting(&mut table, Accepting::Off);
+            // Others may be sound.
             return;
         }
+        let mut table = self.table();
         let until = Instant::now() + table.backoff.pause();
         table.sweep_by(until);
         self.set_accepting(&mut table, Accepting::Paused(until));
+        drop(table);
+        // This thread may be busy when the pause is over.
+        let _ = self.poller.notify();
     }
 
     fn enter(&self, table: &mut Table, stream: Stream, peer: Peer) -> Arc<Session> {
@@ -117,7 +134,7 @@ impl Pool {
     }
 
     /// As [`arrived`](Pool::arrived), in another thread than those that wait.
-    pub(crate) fn adopt(&self, accepted: io::Result<(Stream, Peer)>) {
+    pub(super) fn adopt(&self, accepted: io::Result<(Stream, Peer)>) {
         if let Some(session) = self.arrived(accepted) {
             let until = Instant::now() + self.context.rules.idle_timeout;
             self.park(&session, Interest::Readable, until, Waiting::Idle);
@@ -129,13 +146,23 @@ impl Pool {
             return;
         }
         table.accepting = accepting;
-        let interest = match accepting {
-            Accepting::On => Interest::Readable,
-            Accepting::Paused(_) | Accepting::Full | Accepting::Off => Interest::Nothing,
-        };
-        for (token, listener) in (LISTENERS..).zip(&self.listeners) {
-            // One that blocks is not registered: another thread accepts there.
-            let _ = self.poller.arm(listener.as_fd(), token, interest);
+        for (token, entrance) in (LISTENERS..).zip(&self.entrances) {
+            self.watch(entrance, token, accepting);
         }
     }
+}
+
+/// Accepts. A unix socket that was shut down is ready for ever, and has nobody waiting.
+fn accept_from(listener: &Listener) -> io::Result<(Stream, Peer)> {
+    let accepted = listener.accept();
+    let action = accepted.as_ref().err().map(AcceptAction::for_error);
+    if action == Some(AcceptAction::WouldBlock) {
+        let mut polled = [PollFd::new(listener, PollFlags::empty())];
+        let looked = poll(&mut polled, Some(&Timespec::default()));
+        if looked.is_ok() && polled[0].revents().contains(PollFlags::HUP) {
+            // What others say of theirs.
+            return Err(Errno::INVAL.into());
+        }
+    }
+    accepted
 }

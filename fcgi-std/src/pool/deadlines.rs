@@ -1,11 +1,10 @@
-//! What ends by time: waits that were in vain, pauses, and the server itself.
+//! What ends by time: waits that were in vain, and pauses.
 
-use std::net::Shutdown;
 use std::time::Instant;
 
 use fcgi_listen::Peer;
 
-use super::{Accepting, GRACE, Pool, SWEEP_EVERY, Slot, Table};
+use super::{Accepting, Pool, SWEEP_EVERY, Slot, Table};
 use crate::advance::Waiting;
 use crate::incident::Incident;
 
@@ -45,61 +44,6 @@ impl Pool {
         incidents
             .iter()
             .for_each(|incident| self.context.report(incident));
-    }
-
-    /// Begins a graceful stop: no new connections and requests; what runs may end until then.
-    pub(crate) fn stop(&self, until: Instant) {
-        self.context.stop();
-        let mut table = self.table();
-        if table.stop_until.is_some_and(|earlier| earlier <= until) {
-            return;
-        }
-        table.stop_until = Some(until);
-        self.stop_begun.notify_all();
-        table.sweep_by(until);
-        self.set_accepting(&mut table, Accepting::Off);
-        let grace = *table.grace_until.get_or_insert(Instant::now() + GRACE);
-        let mut has_resting = false;
-        for (_, slot) in &mut table.slots {
-            if let Some((until, Waiting::Idle)) = &mut slot.parked {
-                *until = grace.min(*until);
-                has_resting = true;
-            }
-        }
-        if has_resting || table.promises > 0 {
-            table.sweep_by(grace);
-        }
-        self.finish_if_empty(&mut table);
-        drop(table);
-        // A thread that waits has to learn of the new deadline.
-        let _ = self.poller.notify();
-    }
-
-    /// Ends a stop that has taken too long: handlers that still read or write get errors.
-    pub(crate) fn cut_off(&self) {
-        self.cut(&mut self.table());
-    }
-
-    fn cut(&self, table: &mut Table) {
-        for (_, slot) in &table.slots {
-            // It may be closed already.
-            let _ = slot.session.stream.shutdown(Shutdown::Both);
-        }
-        self.finish(table);
-    }
-
-    /// Waits until a stop begins.
-    pub(crate) fn wait_for_stop(&self) {
-        let table = self.table();
-        let stopped = self
-            .stop_begun
-            .wait_while(table, |table| table.stop_until.is_none());
-        drop(stopped);
-    }
-
-    /// When a stop that has begun is over at the latest.
-    pub(crate) fn stop_until(&self) -> Option<Instant> {
-        self.table().stop_until
     }
 }
 

@@ -2,7 +2,11 @@
 //! on.
 
 mod accept;
+mod blocking;
 mod deadlines;
+mod stopping;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,6 +19,7 @@ use std::time::{Duration, Instant};
 use fcgi_listen::{Backoff, Listener, WebServerAddrs};
 use slab::Slab;
 
+use self::blocking::Door;
 use crate::advance::{Step, Waiting};
 use crate::context::Context;
 use crate::intake::Ready;
@@ -28,7 +33,9 @@ pub(crate) struct Pool {
     context: Context,
     poller: Poller,
     mode: Mode,
-    listeners: Vec<Listener>,
+    entrances: Vec<Entrance>,
+    /// Those of them that block.
+    doors: Vec<Arc<Door>>,
     allowed: WebServerAddrs,
     table: Mutex<Table>,
     /// Rung when a stop begins.
@@ -40,6 +47,12 @@ pub(crate) struct Pool {
     waiting: AtomicUsize,
     /// How many requests have begun; counted only where that many make the process retire.
     begun: AtomicU64,
+}
+
+struct Entrance {
+    listener: Listener,
+    /// Whether it will never accept anything any more.
+    is_dead: AtomicBool,
 }
 
 struct Table {
@@ -74,6 +87,15 @@ enum Accepting {
     Off,
 }
 
+impl Entrance {
+    fn new(listener: Listener) -> Entrance {
+        Entrance {
+            listener,
+            is_dead: AtomicBool::new(false),
+        }
+    }
+}
+
 /// What waits for a thread.
 enum Work {
     /// The connection has more to do.
@@ -98,11 +120,6 @@ pub(crate) enum Next {
 /// The tokens of listeners begin here, above all keys of connections.
 const LISTENERS: u64 = 1 << 62;
 
-/// A connection that rested when a stop began has so long to send a last request: the web server
-/// may have sent it, or be about to, and does not learn of a stop in any other way than by the end
-/// of the connection.
-const GRACE: Duration = Duration::from_secs(1);
-
 /// Deadlines are looked at no more often than this.
 const SWEEP_EVERY: Duration = Duration::from_millis(50);
 
@@ -114,16 +131,20 @@ impl Pool {
         allowed: WebServerAddrs,
     ) -> io::Result<Pool> {
         let poller = Poller::new(mode)?;
+        let mut doors = Vec::new();
         for (token, listener) in (LISTENERS..).zip(&listeners) {
             if listener.is_nonblocking()? {
                 poller.add(listener.as_fd(), token, Interest::Readable)?;
+            } else {
+                doors.push(Door::new(listener.try_clone()?));
             }
         }
         Ok(Pool {
             context,
             poller,
             mode,
-            listeners,
+            entrances: listeners.into_iter().map(Entrance::new).collect(),
+            doors,
             allowed,
             table: Mutex::new(Table {
                 slots: Slab::new(),
@@ -145,10 +166,6 @@ impl Pool {
 
     pub(crate) fn context(&self) -> &Context {
         &self.context
-    }
-
-    pub(crate) fn listeners(&self) -> &[Listener] {
-        &self.listeners
     }
 
     /// How many threads wait for work.
@@ -173,7 +190,7 @@ impl Pool {
                 return Ok(Next::Finished);
             };
             self.waiting.fetch_add(1, Ordering::Relaxed);
-            let wake = self.poller.wait(timeout);
+            let wake = self.poller.wait(Some(timeout));
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             self.ready_turn.store(true, Ordering::Relaxed);
             let request = match wake? {
@@ -195,30 +212,29 @@ impl Pool {
         }
     }
 
-    /// A thread that will not be back soon leaves what is in `ready` to another one.
+    /// A thread that will not be back soon leaves what is in `ready` to another one, and the
+    /// deadlines of a stop, of which no other one may know.
     fn leave(&self) {
-        if !self.ready().is_empty() {
+        if self.context.is_stopping() || !self.ready().is_empty() {
             let _ = self.poller.notify();
         }
     }
 
     /// How long to wait; `None` when the server has stopped.
-    fn timeout(&self, at_once: bool, give_up: Option<Instant>) -> Option<Option<Duration>> {
+    fn timeout(&self, at_once: bool, give_up: Option<Instant>) -> Option<Duration> {
         let table = self.table();
         if table.finished {
             return None;
         }
         if at_once {
-            return Some(Some(Duration::ZERO));
+            return Some(Duration::ZERO);
         }
         let now = Instant::now();
         let until = |at: Instant| at.saturating_duration_since(now);
         // Whatever another thread parks while this one waits has one of the timeouts before it.
-        let later = table
-            .next_sweep
-            .map(|_| self.context.rules.shortest_timeout());
-        let earliest = [table.next_sweep.map(until), later, give_up.map(until)];
-        Some(earliest.into_iter().flatten().min())
+        let later = self.context.rules.shortest_timeout().max(SWEEP_EVERY);
+        let sooner = [table.next_sweep, give_up].into_iter().flatten();
+        Some(sooner.map(until).fold(later, Duration::min))
     }
 
     /// Lets a connection do what it can; a request if it has one.
@@ -285,23 +301,22 @@ impl Pool {
         mut until: Instant,
         waiting: Waiting,
     ) {
-        let (must_wake, makes_room) = {
+        let (is_stopping, makes_room) = {
             let mut table = self.table();
             let is_stopping = table.stop_until.is_some();
             if waiting == Waiting::Idle {
                 // From the beginning of the stop: questions (§4.1) must not make it longer.
                 until = table.grace_until.map_or(until, |grace| until.min(grace));
             }
-            let must_wake = table.next_sweep.is_none() || is_stopping;
             table.sweep_by(until);
             if let Some(slot) = table.slots.get_mut(session.key) {
                 slot.parked = Some((until, waiting));
             }
             let makes_room = waiting == Waiting::Idle && table.accepting == Accepting::Full;
-            (must_wake, makes_room)
+            (is_stopping, makes_room)
         };
-        if must_wake {
-            // Others may be waiting without a deadline, or for longer than a stop allows.
+        if is_stopping {
+            // Others may be waiting for longer than it allows.
             let _ = self.poller.notify();
         }
         // From here on another thread may have it.

@@ -2,6 +2,7 @@
 
 use std::ffi::c_int;
 use std::io;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -64,10 +65,6 @@ impl Handle {
         }
     }
 
-    fn is_stopping(&self) -> bool {
-        self.control().stop_until.is_some()
-    }
-
     /// The server has stopped.
     pub(super) fn end(&self) {
         self.control().is_over = true;
@@ -96,15 +93,25 @@ impl Handle {
                 .spawn(move || signals.forever().for_each(heed))?;
             heeding.has_thread = true;
         }
-        heeding.servers.retain(|(handle, _)| !handle.is_over());
-        heeding.servers.push((self.clone(), patience));
+        heeding.forget_the_dead();
+        heeding.servers.push(Heeder {
+            handle: self.clone(),
+            patience,
+        });
         Ok(())
     }
 }
 
-/// The servers of this process that heed signals, and how patient their stops are.
+/// A server that heeds signals.
+struct Heeder {
+    handle: Handle,
+    /// That of its stop at the next signal.
+    patience: Duration,
+}
+
+/// The servers of this process that heed signals.
 struct Heeding {
-    servers: Vec<(Handle, Duration)>,
+    servers: Vec<Heeder>,
     /// One thread waits for the signals of all: each by itself could not tell whether another
     /// server still runs.
     has_thread: bool,
@@ -115,16 +122,62 @@ static HEEDING: Mutex<Heeding> = Mutex::new(Heeding {
     has_thread: false,
 });
 
+impl Heeding {
+    fn forget_the_dead(&mut self) {
+        self.servers.retain(|server| !server.handle.is_over());
+    }
+}
+
 /// A signal came.
 fn heed(signal: c_int) {
     let mut heeding = HEEDING.lock().unwrap_or_else(PoisonError::into_inner);
-    heeding.servers.retain(|(handle, _)| !handle.is_over());
+    heeding.forget_the_dead();
     if heeding.servers.is_empty() {
         // There is nothing left to wait for: let it do what it does by itself.
         let _ = emulate_default_handler(signal);
     }
-    for (handle, patience) in &heeding.servers {
-        let is_second = handle.is_stopping();
-        handle.stop(if is_second { Duration::ZERO } else { *patience });
+    for Heeder { handle, patience } in &mut heeding.servers {
+        // A second one ends it.
+        handle.stop(mem::take(patience));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use fcgi_listen::WebServerAddrs;
+
+    use crate::context::Context;
+    use crate::poller::Mode;
+    use crate::rules::Rules;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    /// One that the program began, or a request that was the last one.
+    #[test]
+    fn the_first_signal_has_its_patience_in_a_stop_too() {
+        for is_by_handle in [true, false] {
+            let context = Context::new(Rules::default(), Box::new(|_| ()));
+            let any = WebServerAddrs::any();
+            let pool = Arc::new(Pool::new(context, Mode::OneShot, Vec::new(), any).unwrap());
+            let handle = Handle::new();
+            handle.attach(&pool);
+            handle.watch_signals(HOUR).unwrap();
+            if is_by_handle {
+                handle.stop(FOREVER);
+            } else {
+                pool.stop(Instant::now() + FOREVER);
+            }
+            let left = || {
+                let until = pool.stop_until().unwrap();
+                until.saturating_duration_since(Instant::now())
+            };
+            heed(SIGTERM);
+            assert!(left() > HOUR / 2 && left() <= HOUR, "{is_by_handle}");
+            heed(SIGTERM);
+            assert!(left().is_zero(), "{is_by_handle}");
+            handle.end();
+        }
     }
 }

@@ -302,7 +302,7 @@ impl Server {
         if let Some(patience) = self.signals {
             handle.watch_signals(patience)?;
         }
-        workers::accept_where_it_blocks(&pool)?;
+        pool.accept_where_it_blocks()?;
         Ok(Source::FastCgi { pool, handle })
     }
 }

@@ -184,15 +184,19 @@ fn leftovers_are_not_forgotten_when_one_of_them_takes_long() {
 fn a_request_that_outlives_the_loop() {
     let kept = Arc::<Mutex<Option<Request>>>::default();
     let keep = Arc::clone(&kept);
+    let (sender, ended) = channel();
     let app = blocking::prepare(Socket::Unix).requests(move |requests| {
         *keep.lock().unwrap() = requests.accept()?;
+        drop(requests);
+        sender.send(()).unwrap();
         Ok(())
     });
     let mut peer = app.connect();
     peer.send(request(1, KEEP, "late", b"body"));
-    app.join().unwrap();
+    ended.recv_timeout(blocking::PATIENCE).unwrap();
     let mut request = kept.lock().unwrap().take().unwrap();
     answer(&mut request).unwrap();
     request.finish().unwrap();
     assert_eq!(peer.answer(1).body(), b"[late]body");
+    app.join().unwrap();
 }

@@ -308,3 +308,21 @@ fn a_loop_ends_when_the_patience_is_over_though_a_request_is_not() {
     assert!(cut.is_err() || request.finish().is_err(), "it was cut off");
     peer.expect_end_or_reset();
 }
+
+/// The only thread that there is waits for a body that does not come.
+#[test]
+fn a_loop_is_cut_off_inside_its_last_request() {
+    let app = blocking::prepare(Socket::Unix).requests(|requests| {
+        while let Some(mut request) = requests.accept()? {
+            assert!(answer(&mut request).is_err(), "it was cut off");
+        }
+        Ok(())
+    });
+    let mut peer = app.connect();
+    peer.send([begin(1, RESPONDER, KEEP), end_of(PARAMS, 1)].concat());
+    peer.sync();
+    app.handle().stop(LONG);
+    app.handle().stop(Duration::from_millis(50));
+    peer.expect_end_or_reset();
+    app.join().unwrap();
+}

@@ -97,6 +97,20 @@ fn a_second_signal_cuts_off() {
     app.wait_for_log("over\n");
 }
 
+/// The one thread of a loop waits for a body that does not come, and sees neither.
+#[test]
+fn a_second_signal_cuts_off_a_current_request() {
+    let mut app = app("stdio");
+    let (mut idle, mut peer) = (served(&app), app.connect());
+    peer.send(head(RESPONDER, "q"));
+    peer.sync();
+    app.child.signal(Signal::TERM);
+    idle.expect_end();
+    app.child.signal(Signal::TERM);
+    peer.expect_end_or_reset();
+    assert_eq!(app.exit(), Some(1), "reading failed");
+}
+
 /// Then signals do again what they do by themselves.
 #[test]
 fn after_the_stop_a_signal_ends_the_process() {

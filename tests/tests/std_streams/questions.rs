@@ -155,3 +155,51 @@ fn many_questions_that_nobody_reads_are_no_way_to_fill_the_memory() {
     app.wait_for_incident("the answer was not read");
     lives(&mut app.connect());
 }
+
+/// Nor are they while a handler waits for the rest of a body.
+#[test]
+fn many_questions_inside_a_body_are_none_either() {
+    const MOST: usize = 100_000_000;
+    for (least, most) in WORKERS {
+        let app = blocking::unix(
+            |s| {
+                s.workers(least, most)
+                    .write_timeout(Duration::from_millis(100))
+            },
+            echo,
+        );
+        let mut peer = app.connect();
+        peer.send(head(1, GET));
+        let questions = get_values(&ALL).repeat(1000);
+        let mut sent = 0;
+        while peer.connection.write_all(&questions).is_ok() {
+            sent += questions.len();
+            assert!(sent < MOST, "everything is taken in and answered");
+        }
+        app.wait_for_incident("was given up by the web server");
+        lives(&mut app.connect());
+    }
+}
+
+/// They only have to be answered in time.
+#[test]
+fn many_questions_inside_a_body_that_are_read_late() {
+    const COUNT: usize = 20_000;
+    for (least, most) in WORKERS {
+        let app = blocking::unix(|s| s.workers(least, most).max_connections(77), echo);
+        let mut peer = app.connect();
+        let mut sender = peer.connection.try_clone().unwrap();
+        let sending = thread::spawn(move || {
+            let questions = get_values(&ALL).repeat(COUNT);
+            let body = [stream(STDIN, 1, b"body"), end_of(STDIN, 1)].concat();
+            let whole = [head(1, GET), questions, body].concat();
+            sender.write_all(&whole).unwrap();
+        });
+        thread::sleep(Duration::from_millis(50));
+        for _ in 0..COUNT {
+            is_answered(&mut peer);
+        }
+        assert_eq!(peer.answer(1).body(), b"body");
+        sending.join().unwrap();
+    }
+}
