@@ -73,9 +73,10 @@ impl Plan {
     }
 
     fn explain(&self, error: &io::Error) -> io::Error {
-        let text = match &self.identity {
-            Some(identity) => format!("{} as {identity}: {error}", self.program),
-            None => format!("{}: {error}", self.program),
+        let changed = |identity: &&Identity| identity.uid().or(identity.gid()).is_some();
+        let text = match self.identity.as_ref().filter(changed) {
+            Some(identity) => format!("cannot run {} as {identity}: {error}", self.program),
+            None => format!("cannot run {}: {error}", self.program),
         };
         io::Error::new(error.kind(), text)
     }

@@ -59,7 +59,9 @@ fn main() -> io::Result<ExitCode> {
                 );
             }
             let granted = counts.granted.load(Ordering::Relaxed);
-            let mut log = File::open(&*request.params.text("LOG_FILE"))?;
+            let file = request.params.text("LOG_FILE");
+            let named = |error| io::Error::other(format!("LOG_FILE {file:?}: {error}"));
+            let mut log = File::open(&*file).map_err(named)?;
             writeln!(request.stdout, "Access granted, {granted} times by now.\n")?;
             io::copy(&mut log, &mut request.stdout).map(drop)
         })

@@ -38,7 +38,9 @@ struct Store {
 
 impl Store {
     fn open(path: PathBuf) -> io::Result<Store> {
-        let log = private().create(true).append(true).read(true).open(&path)?;
+        let named = |error| io::Error::other(format!("the log {}: {error}", path.display()));
+        let log = private().create(true).append(true).read(true).open(&path);
+        let log = log.map_err(named)?;
         let mut store = Store {
             baskets: HashMap::new(),
             log: log.try_clone()?,

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::process;
 
 use fcgi_listen::{Address, Listener, Options};
-use fcgi_process::{Identity, Supervisor};
+use fcgi_process::{Identity, Program, Supervisor};
 
 use crate::kit::{Watched, sleeper, status_of, supervisor};
 
@@ -46,6 +46,14 @@ fn children_run_as_another_user_without_supplementary_groups() {
 fn without_an_identity_children_are_as_the_supervisor() {
     let watched = Watched::start(supervisor(sleeper()));
     assert_eq!(ids(watched.started(1)[0]), ids(process::id()));
+}
+
+#[test]
+fn what_cannot_be_run() {
+    let nobody_else = Identity::new(None, None).unwrap();
+    let supervisor = supervisor(Program::new("/no/such")).identity(nobody_else);
+    let error = supervisor.start().unwrap_err().to_string();
+    assert!(error.starts_with("cannot run /no/such: "), "{error}");
 }
 
 #[test]

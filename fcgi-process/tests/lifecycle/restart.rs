@@ -121,7 +121,11 @@ fn a_program_that_cannot_be_started_is_an_error() {
     let missing = Program::new("/nonexistent/app");
     let error = supervisor(missing).children(3).start().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
-    assert!(error.to_string().starts_with("/nonexistent/app: "));
+    assert!(
+        error
+            .to_string()
+            .starts_with("cannot run /nonexistent/app: ")
+    );
     let error = supervisor(sleeper()).children(0).start().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }

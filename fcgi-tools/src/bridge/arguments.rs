@@ -12,9 +12,6 @@ use fcgi_listen::{Address, AddressError};
 
 use super::command_file;
 
-/// The options that the kit spells with one dash.
-const KIT: [&str; 4] = ["-bind", "-connect", "-start", "-supervise"];
-
 /// Reads the command line, or the command file that it names.
 pub(super) fn read(mut words: Vec<OsString>) -> Result<Arguments, clap::Error> {
     if words.get(1).is_some_and(|word| names_a_file(word)) {
@@ -30,9 +27,12 @@ pub(super) fn read(mut words: Vec<OsString>) -> Result<Arguments, clap::Error> {
     }
     let raw = words.get(1..).unwrap_or_default().to_vec();
     let mut arguments = Arguments::try_parse_from(words.into_iter().map(in_our_spelling))?;
+    let conflict = |why| Err(clap::Error::raw(ErrorKind::ArgumentConflict, why));
     if arguments.file.is_some() {
-        let why = "-f must be the first argument, and not stand in a command file\n";
-        return Err(clap::Error::raw(ErrorKind::ArgumentConflict, why));
+        return conflict("-f must be the first argument, and not stand in a command file\n");
+    }
+    if arguments.restricts_a_path() && !matches!(arguments.connect, Some(Address::Unix(_))) {
+        return conflict("--socket-mode and --socket-user are for the path of a unix socket\n");
     }
     arguments.raw = raw;
     Ok(arguments)
@@ -44,8 +44,10 @@ fn names_a_file(word: &OsStr) -> bool {
     word == "-f" || word == "--file" || word == "-f\r"
 }
 
+/// The kit spells its options with one dash. So all words are read that have one and two letters, and
+/// a slip of the pen is not taken for a heap of short options.
 fn in_our_spelling(word: OsString) -> OsString {
-    if KIT.iter().any(|kit| word == *kit) {
+    if matches!(word.as_bytes(), [b'-', b'a'..=b'z', b'a'..=b'z', ..]) {
         let mut double = OsString::from("-");
         double.push(word);
         return double;
@@ -124,7 +126,7 @@ pub(super) struct Arguments {
     pub(super) app: Option<PathBuf>,
 
     /// How many processes of it to run
-    #[arg(value_name = "N", default_value = "1")]
+    #[arg(value_name = "N", default_value = "1", value_parser = count)]
     pub(super) count: NonZeroUsize,
 
     /// The words that all this was read from, for the supervisor to be started with.
@@ -147,6 +149,11 @@ impl Arguments {
             (false, true) => Form::Start,
             (false, false) => Form::Bridge,
         }
+    }
+
+    /// Whether the socket is to be for some users only, which a socket without a path cannot be.
+    fn restricts_a_path(&self) -> bool {
+        self.socket_mode.is_some() || self.socket_user.is_some()
     }
 
     /// The program to start if nobody listens.
@@ -172,6 +179,11 @@ fn connection(text: &OsString) -> Result<Address, AddressError> {
         Some(port) => format!(":{port}").parse(),
         None => known.parse(),
     }
+}
+
+fn count(text: &str) -> Result<NonZeroUsize, String> {
+    let count = text.parse();
+    count.map_err(|_| "write how many processes, a number from 1".to_owned())
 }
 
 fn mode(text: &str) -> Result<u32, String> {
@@ -256,9 +268,21 @@ mod tests {
             "-start -connect /a app --socket-mode 1000",
             "-start -connect /a app --max-requests 0",
             "-bind -connect /a -f file",
+            "-start -connect :9000 app --socket-mode 600",
+            "-supervise -connect 127.0.0.1:9000 app --socket-user nobody",
+            "-connect unix:@name app --socket-mode 600",
         ] {
             let error = parsed(line).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{line}: {error}");
+        }
+        for (line, told) in [
+            ("-conect /a app", "unexpected argument '--conect' found"),
+            ("-conect /a app", "similar argument exists: '--connect'"),
+            ("-connect /a app 0", "a number from 1"),
+            ("-connect :1 app --socket-mode 600", "path of a unix socket"),
+        ] {
+            let error = parsed(line).unwrap_err().to_string();
+            assert!(error.contains(told), "{line}: {error}");
         }
         for line in ["-h", "--help", "-V", "--version"] {
             assert_eq!(parsed(line).unwrap_err().exit_code(), 0, "{line}");

@@ -9,7 +9,12 @@
 //!   failed WHY
 //! ```
 //!
-//! After `ready` there may be a `failed`: all processes have ended as soon as they ran.
+//! After `ready` there may be others:
+//!
+//! ```text
+//!   again        a process has ended as soon as it ran, and is started once more
+//!   failed WHY   all of them have, too often
+//! ```
 
 use std::env;
 use std::error::Error;
@@ -30,10 +35,13 @@ use super::lock::Lock;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a program that cannot work may take to show it.
 const SETTLE: Duration = Duration::from_secs(1);
+/// How long it may take one that has ended before: longer than any pause before it is given up.
+const DOUBT: Duration = Duration::from_secs(2);
 
 /// The first word of the supervisor's line.
 pub(super) const READY: &str = "ready";
 pub(super) const BUSY: &str = "busy";
+pub(super) const AGAIN: &str = "again";
 pub(super) const FAILED: &str = "failed";
 
 /// Why there is no application that was started.
@@ -67,10 +75,14 @@ pub(super) fn start(arguments: &Arguments) -> Result<(), StartError> {
     let address = arguments.connect.as_ref();
     let lock = Lock::take(address.ok_or_else(StartError::no_address)?, deadline)?;
     let mut started = start_locked(arguments, deadline, &lock)?;
-    match started.line(Instant::now() + SETTLE) {
-        Err(StartError::Silent) => Ok(()),
-        Err(error) => Err(error),
-        Ok(line) => Err(started.told(&line)),
+    let mut settled = Instant::now() + SETTLE;
+    loop {
+        match started.line(settled) {
+            Err(StartError::Silent) => return Ok(()),
+            Err(error) => return Err(error),
+            Ok(line) if line == AGAIN => settled = Instant::now() + DOUBT,
+            Ok(line) => return Err(started.told(&line)),
+        }
     }
 }
 

@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 use fcgi_listen::{Address, Listener, Options};
 use fcgi_process::{Event, Identity, Program, Supervisor};
 use rustix::fs::{Access, access};
-use rustix::process::{Signal, getpid, kill_process};
+use rustix::process::{Signal, geteuid, getpid, kill_process};
 
 use super::arguments::Arguments;
 use super::complain;
 use super::lock::Lock;
-use super::starter::{BUSY, FAILED, READY, StartError};
+use super::starter::{AGAIN, BUSY, FAILED, READY, StartError};
 
 /// How long to wait for another starter of the same socket.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -55,6 +55,10 @@ fn supervise(arguments: &Arguments, starter: &Starter) -> io::Result<()> {
         )
     })?;
     let identity = Identity::new(arguments.user.as_deref(), arguments.group.as_deref())?;
+    if !arguments.allow_root && identity.uid().map_or(geteuid().is_root(), |uid| uid == 0) {
+        let why = "it would run as root: give --user or, if that is meant, --allow-root";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    }
     let listener = listen(address, arguments)?;
     let mut supervisor = Supervisor::new(listener, Program::new(app))
         .children(arguments.count.get())
@@ -130,6 +134,8 @@ const END: u32 = 1;
 enum News {
     /// All processes run.
     Ready,
+    /// One has ended as soon as it ran, and is started again.
+    Again,
     /// All processes have ended as soon as they ran, again and again.
     Failed,
 }
@@ -161,13 +167,17 @@ impl Beginning {
                 restart: Some(pause),
                 ..
             } if !self.is_over && !pause.is_zero() => {
-                *self.faults.entry(slot).or_default() += match status {
-                    Some(status) if status.success() && self.ends_are_wanted => 0,
+                let fault = match status {
+                    Some(status) if status.success() && self.ends_are_wanted => return None,
                     Some(status) if status.success() => END,
                     _ => CRASH,
                 };
+                *self.faults.entry(slot).or_default() += fault;
                 let given_up = self.faults.values().filter(|&&faults| faults >= ENOUGH);
-                (given_up.count() == self.count).then_some(News::Failed)
+                Some(match given_up.count() == self.count {
+                    true => News::Failed,
+                    false => News::Again,
+                })
             }
             _ => None,
         }
@@ -198,6 +208,7 @@ impl Starter {
         let told = match news {
             None => return,
             Some(News::Ready) => READY.to_owned(),
+            Some(News::Again) => AGAIN.to_owned(),
             Some(News::Failed) => format!("{FAILED} its processes end as soon as they run"),
         };
         if self.tell(&told) && news == Some(News::Failed) {

@@ -113,7 +113,7 @@ impl Request {
             include: self.include,
             quiet: self.quiet,
         };
-        let mut errors = Out::stderr();
+        let mut errors = Lines::new(Out::stderr());
         let outcome = request.run(&mut printed, &mut errors);
         errors.finish()?;
         let written = printed.out.finish();
@@ -234,6 +234,42 @@ impl Write for Out {
             Out::Plain(out) => out.flush(),
             Out::Terminal(out) => out.flush(),
         }
+    }
+}
+
+/// What ends with a line end, though its writer may have forgotten it: a line of ours may follow.
+struct Lines {
+    out: Out,
+    is_open: bool,
+}
+
+impl Lines {
+    fn new(out: Out) -> Lines {
+        Lines {
+            out,
+            is_open: false,
+        }
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        if self.is_open {
+            self.out.write_all(b"\n")?;
+        }
+        self.out.finish()
+    }
+}
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        if let Some(last) = bytes[..written].last() {
+            self.is_open = *last != b'\n';
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 

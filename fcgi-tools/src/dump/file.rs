@@ -12,7 +12,7 @@ const BUFFER: usize = 64 * 1024;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct Contents {
-    /// Its length in bytes.
+    /// How many bytes of it were read.
     pub bytes: u64,
     /// Whole records.
     pub records: u64,
@@ -23,7 +23,8 @@ pub struct Contents {
 }
 
 /// Prints the records of one direction of a connection, as [`Proxy`](super::Proxy) saves it: its
-/// bytes and nothing else. One record is one line, with `style.decode` a paragraph.
+/// bytes and nothing else. One record is one line, with `style.decode` a paragraph; what has come
+/// is printed before more is waited for. Nothing is read behind a header that is none.
 ///
 /// # Errors
 ///
@@ -42,12 +43,18 @@ pub fn read(mut input: impl Read, style: Style, mut out: impl Write) -> io::Resu
         };
         contents.bytes += length as u64;
         let mut written = Ok(());
+        let mut is_readable = true;
         records.push(&buffer[..length], |found| {
+            is_readable = matches!(found, Found::Record { .. });
             if written.is_ok() {
                 written = print(&mut contents, &mut printer, &found, &mut out);
             }
         });
         written?;
+        out.flush()?;
+        if !is_readable {
+            break;
+        }
     }
     if let Some(truncated) = records.truncated() {
         contents.is_truncated = true;

@@ -1,5 +1,6 @@
 //! Bodies: their length has to be known before they are sent (RFC 3875 §4.1.2).
 
+use std::env;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::AsFd;
@@ -41,9 +42,14 @@ impl Input {
     ///
     /// # Errors
     ///
-    /// Those of the reader, and of the directory for temporary files.
+    /// Those of the reader, and of the directory for temporary files, which the text names.
     pub fn read(mut reader: impl Read) -> io::Result<Input> {
-        let mut file = tempfile::tempfile()?;
+        let directory = env::temp_dir();
+        let named = |error: io::Error| {
+            let text = format!("a temporary file in {}: {error}", directory.display());
+            io::Error::new(error.kind(), text)
+        };
+        let mut file = tempfile::tempfile_in(&directory).map_err(named)?;
         let length = io::copy(&mut reader, &mut file)?;
         Ok(Input::File(file, length))
     }

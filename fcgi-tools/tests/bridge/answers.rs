@@ -252,7 +252,7 @@ fn wrong_arguments() {
     let file = place.write("file", "-bind -conect /a\n");
     let arguments = ["-f", file.to_str().unwrap()];
     let ran = run(cgi_fcgi(&arguments).env("GATEWAY_INTERFACE", "CGI/1.1"));
-    assert_error(&ran, 2, page, "unexpected argument '-c' found");
+    assert_error(&ran, 2, page, "unexpected argument '--conect' found");
     let ran = run(cgi_fcgi(&["-connect", "/a"]).env("GATEWAY_INTERFACE", "CGI/1.1"));
     assert_error(&ran, 2, page, "were not provided: <APP>");
 

@@ -129,6 +129,17 @@ fn nobody_has_to_listen() {
     assert_eq!(status.code(), Some(7));
 }
 
+/// A body from a pipe is collected first; who has no room for it is told where.
+#[test]
+fn no_room_for_a_body() {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_fcgi"));
+    command.args(["request", "127.0.0.1:9000", "--data-file", "-"]);
+    let ran = command.env("TMPDIR", "/nowhere").output().unwrap();
+    let told = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(1));
+    assert!(told.contains("a temporary file in /nowhere: "), "{told}");
+}
+
 #[test]
 fn what_cannot_be_done() {
     for (arguments, text) in [

@@ -81,6 +81,22 @@ fn what_is_wrong_with_a_file() {
     }
 }
 
+/// What comes from a pipe is printed as it comes, and what cannot be read is not read.
+#[test]
+fn a_pipe_that_stays_open() {
+    let mut child = start(&["dump", "-"]);
+    let mut pipe = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    pipe.write_all(&record(STDIN, 1, b"body", 4)).unwrap();
+    let line = lines.next().unwrap().unwrap();
+    assert_eq!(line, "{FCGI_STDIN, 1, \"body\"}");
+    pipe.write_all(b"HTTP/1.1").unwrap();
+    let line = lines.next().unwrap().unwrap();
+    assert!(line.starts_with("(broken: record of version 72"), "{line}");
+    assert_eq!(end(child).code, Some(1));
+    drop(pipe);
+}
+
 /// Many records, of which the reader takes few.
 #[test]
 fn a_reader_that_has_seen_enough() {

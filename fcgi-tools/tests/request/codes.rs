@@ -102,6 +102,18 @@ fn app_status() {
     check(answer(b"", 7, REQUEST_COMPLETE), &[], 4, "appStatus 7");
 }
 
+/// A line of ours stands apart from what the application wrote, with or without a line end.
+#[test]
+fn a_line_of_its_own() {
+    for error in [&b"no script"[..], b"no script\n"] {
+        let missing = answer(b"Status: 404\n\n", 0, REQUEST_COMPLETE);
+        let peer = answering([record(STDERR, 1, error, 0), missing].concat());
+        let ran = fcgi_with(b"", &["request", &peer.address()]);
+        let told = "no script\nfcgi: the status is 404 Not Found\n";
+        assert_eq!((ran.code, &*ran.stderr), (Some(3), told));
+    }
+}
+
 #[test]
 fn refused() {
     check(answer(b"", 0, OVERLOADED), &[], 5, "FCGI_OVERLOADED");

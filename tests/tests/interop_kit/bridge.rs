@@ -13,6 +13,8 @@ use fcgi_tests::process::{example, tool};
 pub(crate) struct Ran {
     pub(crate) status: Option<i32>,
     pub(crate) stdout: Vec<u8>,
+    /// What goes to the web server's log.
+    pub(crate) stderr: String,
 }
 
 impl Ran {
@@ -45,7 +47,8 @@ pub(crate) fn direct(name: &str, variables: &[(&str, &str)], body: &[u8]) -> Ran
 #[track_caller]
 fn cgi(mut command: Command, variables: &[(&str, &str)], body: &[u8]) -> Ran {
     command.env_clear().envs(variables.iter().copied());
-    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.stdin(Stdio::piped());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let output = thread::scope(|scope| {
@@ -56,5 +59,6 @@ fn cgi(mut command: Command, variables: &[(&str, &str)], body: &[u8]) -> Ran {
     Ran {
         status: output.status.code(),
         stdout: output.stdout,
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
 }

@@ -205,6 +205,8 @@ fn the_exit_status_comes_through() {
     assert_eq!(through.stdout, direct.stdout);
     let text = String::from_utf8_lossy(&through.stdout);
     assert!(text.starts_with("Status: 500 "), "{text}");
+    let log = &direct.stderr;
+    assert!(log.contains("LOG_FILE \"/does/not/exist\": "), "{log}");
     // Without the grant there is nothing to fail at.
     let through = bridge::run(&app.address, &granted[..2], b"");
     let direct = bridge::direct("log-dump", &granted[..2], b"");
