@@ -201,7 +201,8 @@ pub(crate) fn abstract_socket_address(name: &[u8]) -> Result<SockAddr, AddressEr
 
 impl From<AddressError> for io::Error {
     fn from(error: AddressError) -> Self {
-        Self::new(io::ErrorKind::InvalidInput, error)
+        // As a text, which is what `main` prints when it returns it.
+        Self::new(io::ErrorKind::InvalidInput, error.to_string())
     }
 }
 

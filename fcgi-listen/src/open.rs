@@ -1,6 +1,5 @@
 //! Opening listening sockets.
 
-use std::fmt;
 use std::fs::{self, Permissions};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -32,31 +31,10 @@ pub(crate) fn open(address: &Address, options: &Options) -> io::Result<Opened> {
         Address::Name { .. } => open_name(address, options),
     };
     opened.map_err(|cause| {
-        io::Error::new(
-            cause.kind(),
-            OpenError {
-                address: address.clone(),
-                cause,
-            },
-        )
+        let text = format!("cannot listen on {address}: {cause}");
+        io::Error::new(cause.kind(), text)
     })
 }
-
-/// What went wrong, and where.
-#[derive(Debug)]
-struct OpenError {
-    address: Address,
-    cause: io::Error,
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot listen on {}: {}", self.address, self.cause)
-    }
-}
-
-// The cause is part of the text already, so it is no source.
-impl std::error::Error for OpenError {}
 
 fn open_path(path: &Path, options: &Options) -> io::Result<Opened> {
     let (socket, bound) = bind_path(path, options)?;

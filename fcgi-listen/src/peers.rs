@@ -189,6 +189,13 @@ impl fmt::Display for WebServerAddrsError {
 
 impl Error for WebServerAddrsError {}
 
+impl From<WebServerAddrsError> for io::Error {
+    fn from(error: WebServerAddrsError) -> Self {
+        // As a text, which is what `main` prints when it returns it.
+        Self::new(io::ErrorKind::InvalidInput, error.to_string())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 
-use fcgi_listen::{AcceptAction, Address, Listener, Options, Peer, Stream};
+use fcgi_listen::{AcceptAction, Address, Listener, Options, Peer, Stream, WebServerAddrs};
 use rustix::io::FdFlags;
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -400,4 +400,25 @@ fn only_listening_stream_sockets_become_listeners() {
         error.to_string(),
         "the listening socket is not a stream socket"
     );
+}
+
+/// `main` prints the error that it returns with `Debug`.
+#[test]
+fn errors_can_be_read_where_main_returns_them() {
+    let nowhere: Address = "/no/such/folder/app.sock".parse().unwrap();
+    let not_bound = Listener::bind(&nowhere, &Options::new()).unwrap_err();
+    let no_port = io::Error::from("localhost".parse::<Address>().unwrap_err());
+    let no_list = io::Error::from("one".parse::<WebServerAddrs>().unwrap_err());
+    for (error, told) in [
+        (
+            not_bound,
+            "cannot listen on unix:/no/such/folder/app.sock: ",
+        ),
+        (no_port, "port"),
+        (no_list, "FCGI_WEB_SERVER_ADDRS: "),
+    ] {
+        let (text, shown) = (error.to_string(), format!("{error:?}"));
+        assert!(text.contains(told), "{text}");
+        assert!(shown.contains(&text.replace('"', "\\\"")), "{shown}");
+    }
 }

@@ -55,8 +55,7 @@ impl Doors {
     ) -> io::Result<Doors> {
         let allowed = match settings.allowed.clone() {
             Some(allowed) => allowed,
-            None => WebServerAddrs::from_env()
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?,
+            None => WebServerAddrs::from_env()?,
         };
         for (index, listener) in listeners.iter().enumerate() {
             listener.set_nonblocking(true)?;

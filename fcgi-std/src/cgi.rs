@@ -186,8 +186,11 @@ impl Process {
     }
 
     pub(crate) fn finish(&self, stdout: &[u8], app_status: u32) -> io::Result<()> {
-        self.app_status.store(app_status, Ordering::Relaxed);
         let written = self.write(OutputStream::Stdout, stdout);
+        // Whoever started the program learns of it in no other way.
+        let is_lost = written.is_err() && app_status == 0;
+        let app_status = if is_lost { 1 } else { app_status };
+        self.app_status.store(app_status, Ordering::Relaxed);
         // The web server sees the end, even if the program goes on to work.
         self.stdout().take();
         self.drain();

@@ -139,7 +139,7 @@ where
             // Looked at again and again: a second stop may be less patient.
             let until = self.pool.stop_until();
             if until.is_some_and(|until| Instant::now().duration_since(until) > GRACE) {
-                let left = format!("{} handlers ignored the end of a stop", count.threads);
+                let left = format!("handlers that ignored the end of a stop: {}", count.threads);
                 return Err(io::Error::new(io::ErrorKind::TimedOut, left));
             }
             let pause = Duration::from_millis(20);

@@ -285,8 +285,7 @@ impl Server {
         }
         let allowed = match self.allowed {
             Some(allowed) => allowed,
-            None => WebServerAddrs::from_env()
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?,
+            None => WebServerAddrs::from_env()?,
         };
         let others_cope = env::var_os(NONBLOCKING).is_some_and(|value| value == "1");
         for listener in &self.listeners {

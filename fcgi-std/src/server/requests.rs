@@ -48,7 +48,8 @@ impl Requests {
     }
 
     /// What the process should exit with after the loop: the exit status of the one request in a
-    /// CGI process (its low 8 bits, or 255 where they are 0 and the status is not), else success.
+    /// CGI process (its low 8 bits, or 255 where they are 0 and the status is not; 1 if none was set
+    /// and the end of the response could not be written), else success.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match &self.0 {

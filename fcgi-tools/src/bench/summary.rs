@@ -36,7 +36,8 @@ pub struct Summary<'r> {
 impl Summary<'_> {
     /// An object: what the run was (`address`, `connections`, `keep_conn`, `depth`), how it ended
     /// (`interrupted`, `gave_up`, `elapsed_seconds`), its requests (`requests`, `answers`,
-    /// `failures` with a `total` and one number for each kind, `unfinished`,
+    /// `failures` with a `total` and one number for each kind, `connect_error`: what the system said
+    /// of the first connection that could not be made, or `null`, `unfinished`,
     /// `connections_never_served`, `requests_per_second`: those with the right answer),
     /// `latency_seconds` (`mean`, `p50`, `p90`, `p99`, `p99_9`, `max`; `null` without an answer),
     /// `bytes_sent` and `bytes_received`.
@@ -58,6 +59,7 @@ impl Summary<'_> {
             "requests": report.ended(),
             "answers": report.answers,
             "failures": failures(report),
+            "connect_error": report.connect_error,
             "unfinished": report.unfinished,
             "connections_never_served": report.never_served,
             "requests_per_second": report.per_second(),
@@ -140,6 +142,9 @@ impl Summary<'_> {
     /// What is not as it should be.
     fn notes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let report = self.report;
+        if let Some(error) = &report.connect_error {
+            writeln!(f, "cannot connect to {}: {error}", self.plan.address)?;
+        }
         if self.interrupted {
             writeln!(f, "interrupted before the end")?;
         }

@@ -213,7 +213,8 @@ impl<'p> Generator<'p> {
                 self.later.push((self.tally.now + BACKLOG_PAUSE, index));
             }
             Err(error) if is_ours(&error) => return Err(error),
-            Err(_) => {
+            Err(error) => {
+                self.tally.not_connected(&error);
                 self.tally.begun();
                 self.tally.ended(Err(Failure::Connect), self.tally.now);
                 self.later.push((self.tally.now + PAUSE, index));
@@ -241,7 +242,8 @@ impl<'p> Generator<'p> {
                 let registry = self.poll.registry();
                 registry.reregister(&mut SourceFd(&fd), Token(index), interest)?;
             }
-            Err(_) => {
+            Err(error) => {
+                slot.note(&error, &mut self.tally);
                 // The application may have answered before it closed.
                 let turn =
                     slot.receive(&mut self.buffer, true, &mut self.expected, &mut self.tally);
@@ -255,11 +257,18 @@ impl<'p> Generator<'p> {
     }
 
     fn report(mut self, observer: &mut dyn Observer) -> Report {
-        let gave_up = self.tally.report.gave_up;
         if self.tally.warms_up() {
             // Ended before anything counted.
-            self.tally.report = Report::new();
-            self.tally.report.gave_up = gave_up;
+            let Report {
+                gave_up,
+                connect_error,
+                ..
+            } = self.tally.report;
+            self.tally.report = Report {
+                gave_up,
+                connect_error,
+                ..Report::new()
+            };
         } else {
             observer.measured();
             self.tally.so_far();

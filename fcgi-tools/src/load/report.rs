@@ -15,6 +15,8 @@ pub struct Report {
     pub answers: u64,
     /// Requests without.
     pub failures: Failures,
+    /// What the system said the first time that a connection could not be made.
+    pub connect_error: Option<String>,
     /// Requests that were on their way when the measured part was over.
     pub unfinished: u64,
     /// How long the right answers took.
@@ -36,6 +38,7 @@ impl Report {
             elapsed: Duration::ZERO,
             answers: 0,
             failures: Failures::default(),
+            connect_error: None,
             unfinished: 0,
             latencies: Latencies::new(),
             never_served: 0,

@@ -185,7 +185,8 @@ impl Slot {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Turn::Waits,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => {
+                Err(error) => {
+                    self.note(&error, tally);
                     self.lose_connection(tally);
                     return Turn::Over;
                 }
@@ -244,10 +245,20 @@ impl Slot {
         self.lose_connection(tally);
     }
 
+    fn came_about(&self) -> bool {
+        self.has_sent || self.has_heard
+    }
+
+    /// Keeps what the system says of a connection that never came about.
+    pub(super) fn note(&self, error: &io::Error, tally: &mut Tally) {
+        if !self.came_about() {
+            tally.not_connected(error);
+        }
+    }
+
     /// The connection has failed, or never came about.
     pub(super) fn lose_connection(&mut self, tally: &mut Tally) {
-        let came_about = self.has_sent || self.has_heard;
-        let failure = if came_about {
+        let failure = if self.came_about() {
             Failure::Closed
         } else {
             Failure::Connect

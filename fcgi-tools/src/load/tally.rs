@@ -1,5 +1,6 @@
 //! What a run counts, and how far it may go.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use super::plan::{Extent, Plan};
@@ -109,6 +110,12 @@ impl Tally {
             }
             Err(failure) => self.report.failures.count(failure),
         }
+    }
+
+    /// A connection could not be made.
+    pub(super) fn not_connected(&mut self, error: &io::Error) {
+        let first = &mut self.report.connect_error;
+        first.get_or_insert_with(|| error.to_string());
     }
 
     pub(super) fn sent(&mut self, length: usize) {

@@ -202,6 +202,9 @@ fn nobody_there() {
     let ran = fcgi(["bench", path.to_str().unwrap(), "-n", "3", "--json"]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert_eq!(ran.json()["failures"]["connect"], 3);
+    let ran = fcgi(["bench", path.to_str().unwrap(), "-n", "3"]);
+    let told = format!("cannot connect to unix:{}: No such file", path.display());
+    assert!(ran.text().contains(&told), "{ran:?}");
 }
 
 #[test]

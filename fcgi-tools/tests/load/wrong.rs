@@ -148,6 +148,8 @@ fn nobody_listens() {
     let report = load::run(&plan(path.to_str().unwrap(), 5), &mut ()).unwrap();
     assert_eq!(report.failures.to_string(), "5 not connected");
     assert_eq!(report.never_served, 1);
+    let error = report.connect_error.unwrap();
+    assert!(error.contains("No such file"), "{error}");
 
     // A port that was free a moment ago.
     let port = TcpListener::bind("127.0.0.1:0")
@@ -156,6 +158,8 @@ fn nobody_listens() {
         .unwrap();
     let report = load::run(&plan(&port.to_string(), 5), &mut ()).unwrap();
     assert_eq!(report.failures.to_string(), "5 not connected");
+    let error = report.connect_error.unwrap();
+    assert!(error.contains("refused"), "{error}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Standard input and output of a CGI program, in all the states in which web servers leave them.
 
+use std::fs::File;
 use std::io::Read;
 use std::os::unix::net::UnixStream;
 
@@ -61,6 +62,17 @@ fn a_reader_that_was_never_there() {
         let ran = end(child);
         assert!(!ran.stderr.contains("panicked"), "{mode}: {}", ran.stderr);
         assert!(ran.exit.is_some(), "{mode}: no signal ends it");
+    }
+}
+
+#[test]
+fn a_response_that_finds_no_room() {
+    for mode in ["run", "loop", "stdio"] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut command = program(mode);
+        command.env("QUERY_STRING", "q").stdout(full);
+        let exit = command.stdin(Stdio::null()).stderr(Stdio::null()).status();
+        assert_eq!(exit.unwrap().code(), Some(1), "{mode}");
     }
 }
 
