@@ -13,18 +13,35 @@ use fcgi_listen::{Address, AddressError};
 use super::command_file;
 
 /// Reads the command line, or the command file that it names.
-pub(super) fn read(mut words: Vec<OsString>) -> Result<Arguments, clap::Error> {
-    if words.get(1).is_some_and(|word| names_a_file(word)) {
-        // What follows the file is not ours: a web server makes arguments of a query without `=`
-        // (RFC 3875 §4.4).
-        if let Some(file) = words.get(2) {
-            let read = command_file::words(file.as_ref());
-            let read =
-                read.map_err(|error| clap::Error::raw(ErrorKind::Io, format!("{error}\n")))?;
-            words.truncate(1);
-            words.extend(read.into_iter().map(OsString::from));
-        }
+pub(super) fn read(words: Vec<OsString>) -> Result<Arguments, clap::Error> {
+    // What follows the file is not ours: a web server makes arguments of a query without `=`
+    // (RFC 3875 §4.4).
+    let [program, option, file, ..] = &words[..] else {
+        return parse(words);
+    };
+    if !names_a_file(option) {
+        return parse(words);
     }
+    let read = command_file::words(file.as_ref())
+        .map_err(|error| clap::Error::raw(ErrorKind::Io, format!("{error}\n")))?;
+    let program = [program.clone()].into_iter();
+    parse(
+        program
+            .chain(read.into_iter().map(OsString::from))
+            .collect(),
+    )
+    .map_err(|error| {
+        if !error.use_stderr() {
+            return error;
+        }
+        let text = error.to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        let file = file.display();
+        clap::Error::raw(error.kind(), format!("the command file {file}: {text}"))
+    })
+}
+
+fn parse(words: Vec<OsString>) -> Result<Arguments, clap::Error> {
     let raw = words.get(1..).unwrap_or_default().to_vec();
     let mut arguments = Arguments::try_parse_from(words.into_iter().map(in_our_spelling))?;
     let conflict = |why| Err(clap::Error::raw(ErrorKind::ArgumentConflict, why));

@@ -252,7 +252,8 @@ fn wrong_arguments() {
     let file = place.write("file", "-bind -conect /a\n");
     let arguments = ["-f", file.to_str().unwrap()];
     let ran = run(cgi_fcgi(&arguments).env("GATEWAY_INTERFACE", "CGI/1.1"));
-    assert_error(&ran, 2, page, "unexpected argument '--conect' found");
+    let told = format!("{}: unexpected argument '--conect' found", file.display());
+    assert_error(&ran, 2, page, &told);
     let ran = run(cgi_fcgi(&["-connect", "/a"]).env("GATEWAY_INTERFACE", "CGI/1.1"));
     assert_error(&ran, 2, page, "were not provided: <APP>");
 
