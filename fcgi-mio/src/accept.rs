@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fcgi_core::application::Connection;
 use fcgi_listen::{AcceptAction, Backoff, Listener, Peer, Stream, WebServerAddrs};
+use mio::event::Event;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
@@ -29,10 +30,27 @@ pub(crate) struct Doors {
     backoff: Backoff,
 }
 
-/// A listener, and whether somebody may be waiting there.
 struct Door {
     listener: Listener,
-    is_ready: bool,
+    outside: Outside,
+}
+
+/// Who waits at a door.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outside {
+    Nobody,
+    /// Perhaps somebody.
+    Somebody,
+    /// Perhaps somebody, and then nobody any more: another process has shut the listener down.
+    TheLast,
+    /// Nobody any more, and that is known.
+    NoMore,
+}
+
+impl Door {
+    fn is_ready(&self) -> bool {
+        matches!(self.outside, Outside::Somebody | Outside::TheLast)
+    }
 }
 
 /// What one look at a door gave.
@@ -64,7 +82,7 @@ impl Doors {
         }
         let doors = listeners.into_iter().map(|listener| Door {
             listener,
-            is_ready: true,
+            outside: Outside::Somebody,
         });
         Ok(Doors {
             doors: doors.collect(),
@@ -74,16 +92,22 @@ impl Doors {
         })
     }
 
-    /// Notes that somebody has come.
-    pub(crate) fn note(&mut self, index: usize) {
-        if let Some(door) = self.doors.get_mut(index) {
-            door.is_ready = true;
+    /// Notes that somebody has come, or nobody will.
+    pub(crate) fn note(&mut self, index: usize, event: &Event) {
+        match self.doors.get_mut(index) {
+            Some(door) if door.outside != Outside::NoMore => {
+                door.outside = match event.is_read_closed() {
+                    true => Outside::TheLast,
+                    false => Outside::Somebody,
+                };
+            }
+            _ => {}
         }
     }
 
     /// Whether somebody may be waiting.
     pub(crate) fn is_ready(&self) -> bool {
-        self.doors.iter().any(|door| door.is_ready)
+        self.doors.iter().any(Door::is_ready)
     }
 
     /// Accepts a connection, if there is one.
@@ -91,7 +115,7 @@ impl Doors {
         // One after the other, so that a crowd at one door keeps nobody waiting at another.
         let count = self.doors.len();
         let mut turns = (self.next..self.next + count).map(|turn| turn % count);
-        let Some(at) = turns.find(|&at| self.doors[at].is_ready) else {
+        let Some(at) = turns.find(|&at| self.doors[at].is_ready()) else {
             return Knock::Nobody;
         };
         self.next = at + 1;
@@ -109,8 +133,14 @@ impl Doors {
         };
         match AcceptAction::for_error(&error) {
             AcceptAction::Retry => Knock::Nobody,
+            // What accept(2) says at a unix socket that was shut down, too.
+            AcceptAction::WouldBlock if door.outside == Outside::TheLast => {
+                door.outside = Outside::NoMore;
+                let error = io::Error::other("the listener was shut down");
+                Knock::Trouble(Incident::Accept(error), None)
+            }
             AcceptAction::WouldBlock => {
-                door.is_ready = false;
+                door.outside = Outside::Nobody;
                 Knock::Nobody
             }
             AcceptAction::Pause => {
@@ -119,7 +149,7 @@ impl Doors {
                 Knock::Trouble(Incident::Accept(error), Some(rest))
             }
             AcceptAction::Fatal => {
-                door.is_ready = false;
+                door.outside = Outside::NoMore;
                 Knock::Trouble(Incident::Accept(error), None)
             }
         }

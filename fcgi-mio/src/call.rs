@@ -17,11 +17,14 @@ use crate::settings::Settings;
 impl<T> Io<T> {
     /// Runs code of the application; if it failed, what the client is to be told.
     pub(crate) fn guard(
-        &self,
+        &mut self,
         id: RequestId,
         code: impl FnOnce() -> io::Result<()>,
     ) -> Result<(), Status> {
-        guard(&self.shared, &self.settings, id, code)
+        let result = guard(&self.shared, &self.settings, id, code);
+        // It may have taken its time, which is nobody else's.
+        self.look_at_clock();
+        result
     }
 
     /// Calls a handler with a response that is written into the outbox, behind room for a record's
@@ -52,6 +55,7 @@ impl<T> Io<T> {
             };
             handler(&mut response)
         });
+        self.look_at_clock();
         Draft { start, result }
     }
 }

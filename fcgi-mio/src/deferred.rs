@@ -190,6 +190,8 @@ struct State {
     stop_until: Option<Instant>,
     /// Whether the loop has been told and has not looked yet.
     is_woken: bool,
+    /// Whether there is no loop any more.
+    is_over: bool,
 }
 
 impl State {
@@ -198,17 +200,35 @@ impl State {
     }
 }
 
+/// The loop's end of what it shares. When it is dropped, also by a loop that never ran, the loop is
+/// over.
+pub(crate) struct Inbox {
+    shared: Arc<Shared>,
+    pub(crate) receiver: pipe::Receiver,
+}
+
+impl Drop for Inbox {
+    /// Handles of requests that are lost with the loop say so.
+    fn drop(&mut self) {
+        self.shared.end();
+    }
+}
+
 impl Shared {
     /// A pipe of its own, since there can be only one `mio::Waker` in a `Poll`, and that is the
     /// user's where the loop is a guest.
-    pub(crate) fn new() -> io::Result<(Arc<Shared>, pipe::Receiver)> {
+    pub(crate) fn new() -> io::Result<(Arc<Shared>, Inbox)> {
         let (sender, receiver) = pipe::new()?;
-        let shared = Shared {
+        let shared = Arc::new(Shared {
             state: Mutex::default(),
             sender,
             cells: Cells::default(),
+        });
+        let inbox = Inbox {
+            shared: Arc::clone(&shared),
+            receiver,
         };
-        Ok((Arc::new(shared), receiver))
+        Ok((shared, inbox))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -266,9 +286,14 @@ impl Shared {
 }
 
 impl Shared {
+    pub(crate) fn is_over(&self) -> bool {
+        self.lock().is_over
+    }
+
     /// The loop is over, and so is every request.
-    pub(crate) fn forget_all(&self) {
+    fn end(&self) {
         let mut state = self.lock();
+        state.is_over = true;
         state.tickets.clear();
         // Bodies and producers are the application's; drop them without the lock.
         let (done, handed) = (mem::take(&mut state.done), mem::take(&mut state.handed));

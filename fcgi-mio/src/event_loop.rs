@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 
 use fcgi_listen::Listener;
 use mio::event::Event;
-use mio::unix::pipe;
 use mio::{Interest, Registry};
 use slab::Slab;
 
 use crate::accept::Doors;
 use crate::call::discard;
 use crate::connection::Conn;
-use crate::deferred::{Completion, Shared};
+use crate::deferred::{Completion, Inbox, Shared};
 use crate::handle::Handle;
 use crate::io_state::{Io, Meaning, Stop, Tokens};
 use crate::retirement::Retirement;
@@ -26,6 +25,9 @@ use crate::turn::Turn;
 
 /// The size of the buffer that all connections of a loop read into, in bytes.
 const BUFFER: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests;
 
 /// All connections of some listeners, inside a `mio::Poll` that somebody polls.
 ///
@@ -43,7 +45,10 @@ const BUFFER: usize = 64 * 1024;
 /// let mut fastcgi = Loop::new(poll.registry(), tokens, vec![listener], Settings::new(), service)?;
 /// while !fastcgi.is_finished() {
 ///     let wait = fastcgi.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
-///     poll.poll(&mut events, wait)?; // 1. not beyond its next deadline
+///     match poll.poll(&mut events, wait) { // 1. not beyond its next deadline
+///         Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+///         result => result?,
+///     }
 ///     for event in &events {
 ///         if !fastcgi.ready(event) { // 2. its events
 ///             // one of yours
@@ -55,6 +60,8 @@ const BUFFER: usize = 64 * 1024;
 /// # }
 /// ```
 pub struct Loop<S: Service> {
+    /// Dropped first, so that nothing that is dropped with the loop waits for it.
+    inbox: Inbox,
     service: S,
     pub(crate) io: Io<S::Task>,
     pub(crate) connections: Slab<Conn<S::Task>>,
@@ -64,18 +71,12 @@ pub struct Loop<S: Service> {
     seat: Option<Seat>,
     /// Until when accepting rests.
     pub(crate) paused_until: Option<u64>,
-    receiver: pipe::Receiver,
     buffer: Box<[u8]>,
     done: Vec<Completion>,
     pub(crate) stop_until: Option<u64>,
+    /// When the last wait began, or before: what had come until then has been seen by now.
+    seen_until: u64,
     has_cut: bool,
-}
-
-impl<S: Service> Drop for Loop<S> {
-    /// Handles of requests that are lost with the loop say so.
-    fn drop(&mut self) {
-        self.io.shared.forget_all();
-    }
 }
 
 impl<S: Service> Loop<S> {
@@ -96,14 +97,14 @@ impl<S: Service> Loop<S> {
         settings: Settings,
         service: S,
     ) -> io::Result<Loop<S>> {
-        let (shared, receiver) = Shared::new()?;
+        let (shared, inbox) = Shared::new()?;
         let handle = Handle::new(vec![Arc::clone(&shared)], None);
         let retirement = Retirement::after(settings.retire_after, handle);
         let part = Part {
             listeners,
             settings,
             shared,
-            receiver,
+            inbox,
             seat: None,
             retirement,
         };
@@ -120,7 +121,7 @@ impl<S: Service> Loop<S> {
             listeners,
             settings,
             shared,
-            mut receiver,
+            mut inbox,
             seat,
             retirement,
         } = part;
@@ -128,10 +129,11 @@ impl<S: Service> Loop<S> {
         let tokens = Tokens::new(tokens, listeners.len(), settings.max_connections)
             .ok_or_else(|| invalid("too few tokens for so many connections"))?;
         let registry = registry.try_clone()?;
-        registry.register(&mut receiver, tokens.handles(), Interest::READABLE)?;
+        registry.register(&mut inbox.receiver, tokens.handles(), Interest::READABLE)?;
         let token = |index| tokens.listener(index);
         let doors = Doors::open(listeners, &settings, &registry, token)?;
         Ok(Loop {
+            inbox,
             service,
             io: Io::new(settings, shared, registry, tokens, retirement),
             connections: Slab::new(),
@@ -139,10 +141,10 @@ impl<S: Service> Loop<S> {
             doors,
             seat,
             paused_until: None,
-            receiver,
             buffer: vec![0; BUFFER].into_boxed_slice(),
             done: Vec::new(),
             stop_until: None,
+            seen_until: 0,
             has_cut: false,
         })
     }
@@ -181,7 +183,7 @@ impl<S: Service> Loop<S> {
             None => return false,
             Some(Meaning::Handles) => self.hear(),
             Some(Meaning::Listener(index)) => {
-                self.doors.note(index);
+                self.doors.note(index, event);
                 self.accept();
             }
             Some(Meaning::Connection { key, generation }) => {
@@ -260,6 +262,7 @@ impl<S: Service> Loop<S> {
         if self.may_accept() {
             self.accept();
         }
+        self.seen_until = self.io.now;
     }
 
     pub(crate) fn turn(&mut self, key: usize) {
@@ -281,8 +284,10 @@ impl<S: Service> Loop<S> {
         }
     }
 
+    /// A deadline that has passed since the last wait began is met after the next one: what came
+    /// while the loop was busy has come in time.
     fn meet_deadlines(&mut self) {
-        let now = self.io.now;
+        let now = self.seen_until;
         self.forget_stale_deadlines();
         while let Some(Reverse((at, place))) = self.io.deadlines.peek().copied() {
             if at > now {
@@ -343,7 +348,7 @@ fn note<T>(conn: &mut Conn<T>, event: &Event) {
 impl<S: Service> Loop<S> {
     fn hear(&mut self) {
         // One byte at most is waiting: nobody writes before this thread has looked.
-        let _ = self.receiver.read(&mut [0; 16]);
+        let _ = self.inbox.receiver.read(&mut [0; 16]);
         let mut done = std::mem::take(&mut self.done);
         let (handed, stop_until) = self.io.shared.collect(&mut done);
         for completion in done.drain(..) {

@@ -121,7 +121,7 @@ impl Acceptor {
             let now = Instant::now();
             let rest = self.rests_until.map(|at| at.saturating_duration_since(now));
             match self.poll.poll(&mut events, rest) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => result?,
             }
             if rest == Some(Duration::ZERO) {
@@ -130,7 +130,7 @@ impl Acceptor {
             for event in &events {
                 match event.token() {
                     BELL => while matches!(self.receiver.read(&mut [0; 64]), Ok(1..)) {},
-                    Token(door) => self.doors.note(door - 1),
+                    Token(door) => self.doors.note(door - 1, event),
                 }
             }
         }

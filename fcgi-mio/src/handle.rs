@@ -2,17 +2,13 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
-
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
-use signal_hook::iterator::Signals;
-use signal_hook::low_level::emulate_default_handler;
 
 use crate::counters::Counters;
 use crate::deferred::Shared;
 use crate::hall::Hall;
 use crate::settings::FOREVER;
+use crate::signals;
 
 /// Stops a loop, or several that run together, and reads their counters, from any thread.
 #[derive(Clone)]
@@ -43,28 +39,21 @@ impl Handle {
         }
     }
 
-    /// Heeds the signals by which FastCGI processes are stopped (§7), in a thread of its own: at
-    /// SIGTERM, SIGINT or SIGUSR1 a [stop](Handle::stop) of so much patience begins, at a second one
-    /// it ends, and from the third on they do what they do by themselves.
+    /// Heeds the signals by which FastCGI processes are stopped (§7), in a thread of the process's
+    /// own: at SIGTERM, SIGINT or SIGUSR1 a [stop](Handle::stop) of so much patience begins, and at
+    /// a second one it ends. Once there is nobody in the process for whom that would change
+    /// anything, they do what they do by themselves.
     ///
     /// # Errors
     ///
     /// The system gives no thread, or does not take the handlers.
     pub fn stop_on_signals(&self, patience: Duration) -> io::Result<()> {
-        let mut signals = Signals::new([SIGTERM, SIGINT, SIGUSR1])?;
-        let handle = self.clone();
-        let watch = move || {
-            let mut patience = [patience, Duration::ZERO].into_iter();
-            for signal in signals.forever() {
-                match patience.next() {
-                    Some(patience) => handle.stop(patience),
-                    // Whatever it is that still runs, it is to end now.
-                    None => drop(emulate_default_handler(signal)),
-                }
-            }
-        };
-        let name = String::from("fastcgi signals");
-        thread::Builder::new().name(name).spawn(watch).map(drop)
+        signals::watch(self.clone(), patience)
+    }
+
+    /// Whether nothing is left of the loops.
+    pub(crate) fn is_over(&self) -> bool {
+        self.loops.iter().all(|shared| shared.is_over())
     }
 
     /// What the loops have done so far, all together.

@@ -12,7 +12,8 @@ use fcgi_listen::Peer;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Incident {
-    /// Accepting failed; the loop pauses for a moment and goes on.
+    /// Accepting failed; the loop pauses for a moment and goes on, without a listener that will
+    /// never accept anything any more.
     Accept(io::Error),
     /// A connection from an address that FCGI_WEB_SERVER_ADDRS does not list was closed.
     Stranger(Peer),

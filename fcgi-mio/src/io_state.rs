@@ -74,6 +74,8 @@ impl<T> Io<T> {
 
     pub(crate) fn look_at_clock(&mut self) {
         self.now = millis(self.started.elapsed());
+        #[cfg(test)]
+        (self.now += tests::passed());
     }
 
     /// A moment of the loop's clock as one of the system's.
@@ -218,5 +220,25 @@ impl Tokens {
             key: offset % self.slots,
             generation,
         })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    thread_local! {
+        static PASSED: Cell<u64> = const { Cell::new(0) };
+    }
+
+    /// Has time pass on the clocks of this thread's loops.
+    pub(crate) fn pass(time: Duration) {
+        PASSED.set(PASSED.get() + millis(time));
+    }
+
+    pub(super) fn passed() -> u64 {
+        PASSED.get()
     }
 }

@@ -94,6 +94,7 @@ mod intake;
 mod io_state;
 mod loops;
 mod output;
+mod pump;
 mod request;
 mod requests;
 mod respond;
@@ -103,6 +104,7 @@ mod server;
 mod service;
 mod settings;
 mod settle;
+mod signals;
 mod turn;
 pub mod web_server;
 

@@ -159,11 +159,11 @@ impl Loops {
     /// FCGI_WEB_SERVER_ADDRS is malformed, or the system gives no descriptors.
     pub fn start(self) -> io::Result<Started> {
         let mut shared = Vec::new();
-        let mut receivers = Vec::new();
+        let mut inboxes = Vec::new();
         for _ in 0..self.loops {
-            let (one, receiver) = Shared::new()?;
+            let (one, inbox) = Shared::new()?;
             shared.push(one);
-            receivers.push(receiver);
+            inboxes.push(inbox);
         }
         let settings = self.settings;
         let mut hall = None;
@@ -183,12 +183,12 @@ impl Loops {
         let most = settings.retire_after.or(self.max_requests);
         let retirement = Retirement::after(most, handle.clone());
         let mut own = own.into_iter();
-        let parts = shared.iter().zip(receivers).enumerate();
-        let parts = parts.map(|(index, (shared, receiver))| Part {
+        let parts = shared.iter().zip(inboxes).enumerate();
+        let parts = parts.map(|(index, (shared, inbox))| Part {
             listeners: own.next().into_iter().collect(),
             settings: settings.clone(),
             shared: Arc::clone(shared),
-            receiver,
+            inbox,
             seat: hall.clone().map(|hall| Seat { hall, index }),
             retirement: retirement.clone(),
         });

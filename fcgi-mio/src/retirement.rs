@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn one_request_of_all_is_the_last() {
-        let (shared, _receiver) = Shared::new().unwrap();
+        let (shared, _inbox) = Shared::new().unwrap();
         let retirement =
             Retirement::after(NonZeroU64::new(300), Handle::new(vec![shared], None)).unwrap();
         let count = || (0..100).filter(|_| retirement.count()).count();

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fcgi_listen::{Address, Listener, inherited, inherited_max_requests};
-use mio::unix::pipe;
 use mio::{Events, Poll};
 
-use crate::deferred::Shared;
+use crate::deferred::{Inbox, Shared};
 use crate::event_loop::Loop;
 use crate::hall::Hall;
 use crate::handle::Handle;
@@ -49,7 +48,7 @@ pub(crate) struct Part {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) settings: Settings,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) receiver: pipe::Receiver,
+    pub(crate) inbox: Inbox,
     pub(crate) seat: Option<Seat>,
     pub(crate) retirement: Option<Arc<Retirement>>,
 }
@@ -114,12 +113,12 @@ impl Server {
     ///
     /// The system gives no descriptors.
     pub fn new(listeners: Vec<Listener>) -> io::Result<Server> {
-        let (shared, receiver) = Shared::new()?;
+        let (shared, inbox) = Shared::new()?;
         let part = Part {
             listeners,
             settings: Settings::new(),
             shared,
-            receiver,
+            inbox,
             seat: None,
             retirement: None,
         };
@@ -233,7 +232,8 @@ fn drive<S: Service>(
             wait = Some(wait.map_or(left, |wait| wait.min(left)));
         }
         match poll.poll(&mut events, wait) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            // Signals may come so often that deadlines pass and no wait comes to its end.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             result => result?,
         }
         inner.look_at_clock();

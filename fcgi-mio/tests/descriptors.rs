@@ -5,9 +5,11 @@ mod kit;
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use fcgi_mio::{Incident, Server, Settings};
+use fcgi_listen::Listener;
+use fcgi_mio::{Incident, Loops, Server, Settings, whole};
 use fcgi_tests::address::Address;
 use fcgi_tests::blocking::WebServer;
 use fcgi_tests::hand::*;
@@ -24,6 +26,12 @@ fn without_descriptors_the_loop_serves_on_and_does_not_spin() {
         maximum: Some(200),
     };
     setrlimit(Resource::Nofile, limit).expect("a lower limit");
+    serves_on(false);
+    serves_on(true);
+}
+
+/// A loop that accepts by itself, or has an acceptor.
+fn serves_on(has_acceptor: bool) {
     let failures = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&failures);
     let settings = Settings::new().on_incident(move |incident| {
@@ -31,13 +39,21 @@ fn without_descriptors_the_loop_serves_on_and_does_not_spin() {
             counted.fetch_add(1, Ordering::Relaxed);
         }
     });
-    let server = Server::bind("127.0.0.1:0").unwrap().settings(settings);
-    let fcgi_listen::Address::Ip(ip) = server.addresses().unwrap()[0].clone() else {
+    let any_port = "127.0.0.1:0".parse().unwrap();
+    let listener = Listener::bind(&any_port, &Default::default()).unwrap();
+    let fcgi_listen::Address::Ip(ip) = listener.local_address().unwrap() else {
         panic!("not what was bound");
     };
     let address = Address::Tcp(ip);
-    let handle = server.handle();
-    let thread = std::thread::spawn(move || server.serve(echo));
+    let (handle, thread) = if has_acceptor {
+        let loops = Loops::new(vec![listener], 1).settings(settings);
+        let started = loops.start().unwrap();
+        let handle = started.handle();
+        (handle, thread::spawn(|| started.run(|_| whole(echo))))
+    } else {
+        let server = Server::new(vec![listener]).unwrap().settings(settings);
+        (server.handle(), thread::spawn(|| server.serve(echo)))
+    };
     let connect = || WebServer {
         connection: address.connect().expect("the kernel completes connections"),
     };
@@ -48,7 +64,7 @@ fn without_descriptors_the_loop_serves_on_and_does_not_spin() {
         let began = Instant::now();
         while handle.counters().closed == closed {
             assert!(began.elapsed() < PATIENCE, "it is not closed");
-            std::thread::sleep(Duration::from_millis(2));
+            thread::sleep(Duration::from_millis(2));
         }
     };
     // The loop has all that it needs when it has served somebody.
@@ -69,7 +85,7 @@ fn without_descriptors_the_loop_serves_on_and_does_not_spin() {
         while began.elapsed() < Duration::from_millis(500) || failed() < failed_before + 2 {
             assert!(began.elapsed() < PATIENCE, "accepting is not tried again");
             then();
-            std::thread::sleep(Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(10));
         }
         assert_eq!(handle.counters().accepted, before.accepted);
         // A pause before each attempt, and not a short one.

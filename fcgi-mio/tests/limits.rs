@@ -218,3 +218,63 @@ fn a_file_that_was_cut_does_not_pass_for_a_short_one() {
         },
     );
 }
+
+#[test]
+fn the_most_of_everything() {
+    let most = (usize::MAX, Duration::MAX);
+    let settings = Settings::new()
+        .max_connections(most.0)
+        .max_requests(most.0)
+        .multiplex(most.0)
+        .params_limits(most.0, most.0)
+        .max_body(most.0)
+        .header_timeout(most.1)
+        .idle_timeout(most.1)
+        .body_timeout(most.1)
+        .write_timeout(most.1)
+        .drain(most.0, most.1);
+    let app = App::tcp(settings, || whole(echo));
+    let mut busy = app.connect();
+    lives(&mut busy);
+    let head = [begin(1, RESPONDER, KEEP), end_of(PARAMS, 1)].concat();
+    busy.send([head, stream(STDIN, 1, b"body")].concat());
+    busy.sync();
+    app.handle.stop(Duration::MAX);
+    busy.send(end_of(STDIN, 1));
+    assert_eq!(busy.answer(1).body(), b"[]body");
+    busy.expect_end();
+    app.stop(Duration::MAX).expect("nothing was cut off");
+}
+
+#[test]
+fn the_least_of_everything() {
+    let settings = Settings::new()
+        .max_connections(0)
+        .multiplex(0)
+        .header_timeout(Duration::ZERO)
+        .body_timeout(Duration::ZERO)
+        .write_timeout(Duration::ZERO)
+        .drain(0, Duration::ZERO);
+    let app = App::unix(settings, || whole(echo));
+    let (mut first, mut second) = (app.connect(), app.connect());
+    lives(&mut first);
+    drop(first);
+    lives(&mut second);
+    second.send(begin(1, RESPONDER, KEEP));
+    second.expect_end_or_reset();
+    assert_eq!(app.counters().timed_out, 1);
+    // Refusals, after which the connection is as it was.
+    let head = begin(1, RESPONDER, KEEP);
+    let bare = [head, end_of(PARAMS, 1), end_of(STDIN, 1)].concat();
+    let with_body = responder(1, KEEP, &[("CONTENT_LENGTH", "1")], b"1");
+    for (settings, refused, status, is_served) in [
+        (Settings::new().max_requests(0), &bare, "503", false),
+        (Settings::new().params_limits(0, 0), &with_body, "431", true),
+        (Settings::new().max_body(0), &with_body, "413", true),
+    ] {
+        let app = App::unix(settings, || whole(echo));
+        let mut peer = app.connect();
+        is_page(&peer.ask(1, refused), status, 0);
+        assert_eq!(peer.ask(1, &bare).body() == b"[]", is_served);
+    }
+}

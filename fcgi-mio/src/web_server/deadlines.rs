@@ -49,7 +49,7 @@ impl Turn<'_> {
 
     /// A deadline has come, which may have been put off. `false` when the connection is over.
     pub(super) fn expire(mut self) -> bool {
-        let now = self.io.now;
+        let now = self.io.seen_until;
         if self.due() > now {
             return self.settle();
         }
@@ -70,7 +70,7 @@ impl Turn<'_> {
 
     fn time_out_requests(&mut self) {
         for at in (0..self.conn.jobs.len()).rev() {
-            if self.response_due(&self.conn.jobs[at]) <= self.io.now {
+            if self.response_due(&self.conn.jobs[at]) <= self.io.seen_until {
                 self.io.counters.timed_out += 1;
                 self.give_up(at, Some(Cause::ResponseTimedOut));
             }

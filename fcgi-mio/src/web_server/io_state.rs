@@ -41,6 +41,9 @@ pub(super) struct Io {
     started: Instant,
     /// Milliseconds since the start, as of the last look at the clock.
     pub(super) now: u64,
+    /// When the last wait began, or before: what had come until then has been seen by now. A
+    /// deadline that has passed since is met after the next wait.
+    pub(super) seen_until: u64,
     pub(super) deadlines: BinaryHeap<Reverse<(u64, Who)>>,
     /// Connections that can go on without an event.
     pub(super) ready: VecDeque<usize>,
@@ -61,6 +64,7 @@ impl Io {
             counters: Counters::default(),
             started: Instant::now(),
             now: 0,
+            seen_until: 0,
             deadlines: BinaryHeap::new(),
             ready: VecDeque::new(),
             returned: Vec::new(),

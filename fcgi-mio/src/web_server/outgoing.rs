@@ -47,7 +47,10 @@ const BUFFER: usize = 64 * 1024;
 ///
 /// while !outgoing.is_idle() {
 ///     let wait = outgoing.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
-///     poll.poll(&mut events, wait)?; // 1. not beyond its next deadline
+///     match poll.poll(&mut events, wait) { // 1. not beyond its next deadline
+///         Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+///         result => result?,
+///     }
 ///     for event in &events {
 ///         if !outgoing.ready(event) { // 2. its events
 ///             // one of yours
@@ -151,7 +154,6 @@ impl Outgoing {
         };
         // It may be meant for a predecessor; then nothing is found to be ready.
         if let Some(conn) = self.connections.get_mut(key) {
-            self.io.look_at_clock();
             note(conn, event);
             self.turn(key);
         }
@@ -194,6 +196,7 @@ impl Outgoing {
             }
         }
         self.meet_deadlines();
+        self.io.seen_until = self.io.now;
     }
 
     fn send(&mut self, mut job: Job) {
@@ -242,6 +245,8 @@ impl Outgoing {
     fn turn(&mut self, key: usize) {
         if let Some(conn) = self.connections.get_mut(key) {
             let io = &mut self.io;
+            // The receivers of others may have taken their time.
+            io.look_at_clock();
             let lives = Turn { io, conn }.run(&mut self.buffer);
             self.after_turn(key, lives);
         }
@@ -284,7 +289,7 @@ impl Outgoing {
         self.forget_stale_deadlines();
         while let Some(Reverse((at, who))) = self.io.deadlines.peek().copied() {
             let counts = self.counts(at, who);
-            if counts && at > self.io.now {
+            if counts && at > self.io.seen_until {
                 break;
             }
             self.io.deadlines.pop();

@@ -296,12 +296,12 @@ impl Pool {
     /// What has to be done at this moment.
     pub(super) fn expire(&mut self, io: &mut Io, connections: &mut Slab<Conn>) {
         self.planned = u64::MAX;
-        if self.rests_until.is_some_and(|until| until <= io.now) {
+        if self.rests_until.is_some_and(|until| until <= io.seen_until) {
             self.rests_until = None;
         }
         self.serve(io, connections);
         while let Some((since, queue)) = self.longest() {
-            if later(since, io.settings.queue_timeout) > io.now {
+            if later(since, io.settings.queue_timeout) > io.seen_until {
                 break;
             }
             if let Some(job) = queue.pop_front() {

@@ -3,6 +3,7 @@
 
 mod aborts;
 mod bodies;
+mod busy;
 mod connections;
 mod cuts;
 mod deaf;
