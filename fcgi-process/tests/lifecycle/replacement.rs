@@ -1,10 +1,12 @@
 //! New children for old ones.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
 use std::num::NonZeroU64;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -16,10 +18,17 @@ const SETTLE: Duration = Duration::from_millis(200);
 const SIGTERM: i32 = 15;
 
 /// Puts a script in the place of a program, as an installation does it.
+///
+/// Another process writes it: a file that this one has open for writing would be open in the children
+/// that other tests are starting, too, and cannot be run meanwhile.
 fn install(app: &Path, script: &str) {
     let (new, ready) = (app.with_extension("new"), app.with_extension("ready"));
     let text = format!("#!/bin/sh\necho >> {ready:?}\n{script}\n");
-    fs::write(&new, text).unwrap();
+    let written = Command::new("sh")
+        .args(["-c", "printf %s \"$1\" > \"$0\""])
+        .args([new.as_os_str(), OsStr::new(&text)])
+        .status();
+    assert!(written.unwrap().success());
     fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).unwrap();
     fs::rename(&new, app).unwrap();
 }
