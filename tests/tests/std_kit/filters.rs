@@ -93,7 +93,8 @@ fn a_file_that_is_too_long() {
         assert_eq!(answer.end, Some((1, REQUEST_COMPLETE)));
         lives(&mut peer);
     }
-    assert!(app.child.log().contains("longer than this Filter takes"));
+    // Reported behind the answer.
+    app.wait_for_log("longer than this Filter takes");
 }
 
 /// The answer comes before the file, which then is skipped.
