@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use nix::unistd::{Gid, Group, Uid, User};
 
-/// As whom the children run: a user, a group or both.
+/// As whom the children run: a user, a group or both; by default as their supervisor does.
 ///
 /// - A user without a group has the group of its entry in the user database.
 /// - A group without a user changes the group alone.
@@ -27,7 +27,7 @@ use nix::unistd::{Gid, Group, Uid, User};
 /// # let _ = options;
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     user: Option<Named>,
     group: Option<Named>,
@@ -78,6 +78,16 @@ impl Identity {
     #[must_use]
     pub fn gid(&self) -> Option<u32> {
         self.group.as_ref().map(|group| group.number)
+    }
+
+    /// Whether children of this process run as root: the user is, or none is given and the process
+    /// does.
+    #[must_use]
+    pub fn is_root(&self) -> bool {
+        match self.uid() {
+            Some(uid) => uid == 0,
+            None => Uid::effective().is_root() || Uid::current().is_root(),
+        }
     }
 
     pub(crate) fn apply(&self, command: &mut Command) {

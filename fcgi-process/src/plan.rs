@@ -21,7 +21,7 @@ pub(crate) struct Plan {
     pub(crate) listener: Option<Listener>,
     pub(crate) program: Program,
     pub(crate) children: usize,
-    pub(crate) identity: Option<Identity>,
+    pub(crate) identity: Identity,
     pub(crate) allow_root: bool,
     pub(crate) max_requests: Option<NonZeroU64>,
     pub(crate) settle: Duration,
@@ -36,18 +36,11 @@ impl Plan {
             let text = "a supervisor needs at least one child";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
-        if self.runs_as_root() && !self.allow_root {
+        if self.identity.is_root() && !self.allow_root {
             let text = "the children would run as root; give another user, or allow it";
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
         }
         Ok(())
-    }
-
-    fn runs_as_root(&self) -> bool {
-        match self.identity.as_ref().and_then(Identity::uid) {
-            Some(uid) => uid == 0,
-            None => rustix::process::geteuid().is_root() || rustix::process::getuid().is_root(),
-        }
     }
 
     pub(crate) fn start_child(&self) -> io::Result<Running> {
@@ -66,17 +59,15 @@ impl Plan {
         if let Some(max_requests) = self.max_requests {
             command.env("FCGI_MAX_REQUESTS", max_requests.to_string());
         }
-        if let Some(identity) = &self.identity {
-            identity.apply(&mut command);
-        }
+        self.identity.apply(&mut command);
         Running::start(&mut command).map_err(|error| self.explain(&error))
     }
 
     fn explain(&self, error: &io::Error) -> io::Error {
-        let changed = |identity: &&Identity| identity.uid().or(identity.gid()).is_some();
-        let text = match self.identity.as_ref().filter(changed) {
-            Some(identity) => format!("cannot run {} as {identity}: {error}", self.program),
-            None => format!("cannot run {}: {error}", self.program),
+        let program = &self.program;
+        let text = match &self.identity {
+            same if *same == Identity::default() => format!("cannot run {program}: {error}"),
+            other => format!("cannot run {program} as {other}: {error}"),
         };
         io::Error::new(error.kind(), text)
     }

@@ -61,7 +61,7 @@ impl Supervisor {
             listener: Some(listener),
             program,
             children: 1,
-            identity: None,
+            identity: Identity::default(),
             allow_root: false,
             max_requests: None,
             settle: Duration::from_secs(1),
@@ -83,7 +83,7 @@ impl Supervisor {
 
     /// As whom the children run; by default as the supervisor does. Another user takes root.
     pub fn identity(mut self, identity: Identity) -> Self {
-        self.plan.identity = Some(identity);
+        self.plan.identity = identity;
         self
     }
 

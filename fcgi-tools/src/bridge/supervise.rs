@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use fcgi_listen::{Address, Listener, Options};
 use fcgi_process::{Event, Identity, Program, Supervisor};
 use rustix::fs::{Access, access};
-use rustix::process::{Signal, geteuid, getpid, kill_process};
+use rustix::process::{Signal, getpid, kill_process};
 
 use super::arguments::Arguments;
 use super::complain;
@@ -55,7 +55,7 @@ fn supervise(arguments: &Arguments, starter: &Starter) -> io::Result<()> {
         )
     })?;
     let identity = Identity::new(arguments.user.as_deref(), arguments.group.as_deref())?;
-    if !arguments.allow_root && identity.uid().map_or(geteuid().is_root(), |uid| uid == 0) {
+    if !arguments.allow_root && identity.is_root() {
         let why = "it would run as root: give --user or, if that is meant, --allow-root";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     }
