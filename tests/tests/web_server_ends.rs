@@ -39,25 +39,31 @@ fn ask(application: &mut Application, request: &Request) -> (String, Option<u32>
     (text, response.finish().unwrap().app_status)
 }
 
-/// The application may wait for the rest of the body, and take a request for it.
+/// The application may wait for the rest of the body, and take a request for it. Of one that has
+/// stopped reading, what it did not take, half a record perhaps, would be missing before the next.
 #[test]
 fn a_request_that_ends_before_its_body_leaves_no_connection_to_reuse() {
-    let (mut application, mut far) = pair();
-    let played = thread::spawn(move || {
-        read_record(&mut far).unwrap().unwrap();
-        far.write_all(&[page("early"), end()].concat()).unwrap();
-        far
-    });
-    let mut body = io::repeat(b'x').take(10 << 20);
-    let mut response = application
-        .send(&Request::new(Role::Responder), &mut body)
-        .unwrap();
-    let mut text = String::new();
-    response.read_to_string(&mut text).unwrap();
-    assert_eq!(text, "early");
-    assert_eq!(response.finish().unwrap().app_status, Some(0));
-    assert!(!application.is_reusable());
-    drop(played.join().unwrap());
+    for stops_reading in [false, true] {
+        let (mut application, mut far) = pair();
+        let played = thread::spawn(move || {
+            read_record(&mut far).unwrap().unwrap();
+            if stops_reading {
+                far.shutdown(Shutdown::Read).unwrap();
+            }
+            far.write_all(&[page("early"), end()].concat()).unwrap();
+            far
+        });
+        let mut body = io::repeat(b'x').take(10 << 20);
+        let mut response = application
+            .send(&Request::new(Role::Responder), &mut body)
+            .unwrap();
+        let mut text = String::new();
+        response.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "early");
+        assert_eq!(response.finish().unwrap().app_status, Some(0));
+        assert!(!application.is_reusable(), "{stops_reading}");
+        drop(played.join().unwrap());
+    }
 }
 
 /// It was told that there is no more, and ended the request.
@@ -83,6 +89,26 @@ fn an_aborted_request_leaves_a_connection_to_reuse() {
         .unwrap();
     assert!(next.head().is_err());
     assert_eq!(played.join().unwrap(), BEGIN_REQUEST);
+}
+
+/// Nothing was sent, so the connection is as good as before.
+#[test]
+fn a_filter_without_data_is_refused_before_it_is_begun() {
+    let (mut application, mut far) = pair();
+    let mut nothing = io::empty();
+    let filter = Request::new(Role::Filter);
+    let refused = application.send(&filter, &mut nothing).map(drop);
+    assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    assert!(application.is_reusable());
+    far.write_all(&[page("hello"), end()].concat()).unwrap();
+    let response = application
+        .send(&Request::new(Role::Responder), &mut nothing)
+        .unwrap();
+    assert_eq!(response.finish().unwrap().app_status, Some(0));
+    let begin = read_record(&mut far).unwrap().unwrap();
+    assert_eq!(begin.kind, BEGIN_REQUEST);
+    let role = u16::from_be_bytes([begin.content[0], begin.content[1]]);
+    assert_eq!(role, RESPONDER);
 }
 
 /// The next request has the same id.

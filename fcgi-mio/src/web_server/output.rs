@@ -61,16 +61,6 @@ impl Turn<'_> {
         true
     }
 
-    /// Nothing arrives any more. The application may have answered before it closed: reading finds
-    /// out, and what is wrong. Those of which it has nothing need not wait for that.
-    fn deafen(&mut self) {
-        (self.conn.is_deaf, self.conn.is_last) = (true, true);
-        self.conn.is_readable = true;
-        (self.conn.sent, self.conn.outbox) = (0, Vec::new());
-        self.send_back(false);
-        self.forgive();
-    }
-
     /// Has all requests fill the outbox: new ones in their order, then all in turn, until it is the
     /// turn of a body that is written from where it lies.
     fn fill(&mut self) -> Result<(), SendError> {

@@ -95,6 +95,16 @@ impl Turn<'_> {
         self.conn.jobs.iter_mut().for_each(|job| job.since = now);
     }
 
+    /// Nothing arrives any more. The application may have answered before it closed: reading finds
+    /// out, and what is wrong. Those of which it has nothing need not wait for that.
+    pub(super) fn deafen(&mut self) {
+        (self.conn.is_deaf, self.conn.is_last) = (true, true);
+        self.conn.is_readable = true;
+        (self.conn.sent, self.conn.outbox) = (0, Vec::new());
+        self.send_back(false);
+        self.forgive();
+    }
+
     /// Takes in what there is, one buffer of it; whether there may be more.
     fn input(&mut self, buffer: &mut [u8]) -> bool {
         if !self.conn.is_connected() || self.conn.is_paused() {

@@ -7,9 +7,10 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use fcgi_listen::Address;
-use fcgi_mio::web_server::{End, Flow, Outgoing, Receiver, Settings};
+use fcgi_mio::web_server::{Application, End, Flow, Outgoing, Receiver, Settings};
 use fcgi_tests::hand::*;
 
+use crate::multiplexing::says_yes;
 use crate::peer::{Peer, fill_backlog, narrow_door, page, remove};
 use crate::world::*;
 
@@ -59,6 +60,16 @@ fn a_request_that_goes_out_again_does_not_prolong_the_wait_of_others() {
     remove(&address);
 }
 
+/// Three requests at once.
+#[track_caller]
+fn three_end_well(world: &mut World, application: &Application) {
+    let sent = ["/1", "/2", "/3"].map(|path| send(application, get(path)));
+    world.run(&sent.each_ref().map(|(_, log)| log));
+    for (_, log) in &sent {
+        assert_eq!(log.app_status(), Some(0));
+    }
+}
+
 /// One token is one connection, whatever the settings say.
 #[test]
 fn without_a_token_a_request_waits_for_the_connection_that_has_one() {
@@ -72,11 +83,7 @@ fn without_a_token_a_request_waits_for_the_connection_that_has_one() {
     let mut world = World::new(Settings::new());
     world.outgoing = Outgoing::new(world.poll.registry(), 7..8, Settings::new()).unwrap();
     let application = world.application(&peer.address);
-    let sent = ["/1", "/2", "/3"].map(|path| send(&application, get(path)));
-    world.run(&sent.each_ref().map(|(_, log)| log));
-    for (_, log) in &sent {
-        assert_eq!(log.app_status(), Some(0));
-    }
+    three_end_well(&mut world, &application);
     // It is kept, and so there is none for another application.
     let line = peer.finish();
     let other = Address::Ip(([127, 0, 0, 1], 9).into());
@@ -94,7 +101,7 @@ fn without_a_token_a_request_waits_for_the_connection_that_has_one() {
 #[test]
 fn all_that_are_refused_on_a_shared_connection_go_out_again() {
     let peer = Peer::unix(|door| {
-        let mut line = crate::multiplexing::says_yes(door);
+        let mut line = says_yes(door);
         for id in 1..=3 {
             assert_eq!(line.request()[0].id, id);
         }
@@ -113,11 +120,7 @@ fn all_that_are_refused_on_a_shared_connection_go_out_again() {
     });
     let mut world = World::new(Settings::new().multiplex(16).max_connections(3));
     let application = world.application(&peer.address);
-    let sent = ["/1", "/2", "/3"].map(|path| send(&application, get(path)));
-    world.run(&sent.each_ref().map(|(_, log)| log));
-    for (_, log) in &sent {
-        assert_eq!(log.app_status(), Some(0));
-    }
+    three_end_well(&mut world, &application);
     peer.finish();
 }
 
@@ -125,7 +128,7 @@ fn all_that_are_refused_on_a_shared_connection_go_out_again() {
 #[test]
 fn a_new_request_does_not_join_one_whose_receiver_pauses() {
     let peer = Peer::unix(|door| {
-        let mut line = crate::multiplexing::says_yes(door);
+        let mut line = says_yes(door);
         line.request();
         line.send(stream(STDOUT, 1, b"Status: 200\n\n"));
         door.accept().serve("the other");
@@ -155,11 +158,7 @@ fn any_number_of_requests_may_be_allowed_to_wait() {
     let settings = Settings::new().max_connections(1);
     let mut world = World::new(settings.max_waiting(usize::MAX));
     let application = world.application(&peer.address);
-    let sent = ["/1", "/2", "/3"].map(|path| send(&application, get(path)));
-    world.run(&sent.each_ref().map(|(_, log)| log));
-    for (_, log) in &sent {
-        assert_eq!(log.app_status(), Some(0));
-    }
+    three_end_well(&mut world, &application);
     peer.finish();
 }
 
@@ -167,7 +166,7 @@ fn any_number_of_requests_may_be_allowed_to_wait() {
 #[test]
 fn without_a_token_a_request_that_goes_out_again_gets_that_of_a_connection_at_rest() {
     let peer = Peer::unix(|door| {
-        let mut line = crate::multiplexing::says_yes(door);
+        let mut line = says_yes(door);
         line.request();
         line.request();
         line.send([end_request(2, 0, CANT_MPX_CONN), page(1, "one")].concat());

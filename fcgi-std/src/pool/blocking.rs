@@ -144,20 +144,17 @@ mod tests {
     use std::os::unix::net::UnixListener;
     use std::time::Instant;
 
-    use fcgi_listen::{Address, WebServerAddrs};
+    use fcgi_listen::Address;
 
-    use crate::context::Context;
     use crate::poller::Mode;
+    use crate::pool::{self, tests::eventually};
     use crate::rules::Rules;
 
     /// Enough of everything.
     const LONG: Duration = Duration::from_secs(3600);
-    const PATIENCE: Duration = Duration::from_secs(30);
 
     fn pool(listener: Listener) -> Arc<Pool> {
-        let context = Context::new(Rules::default(), Box::new(|_| ()));
-        let any = WebServerAddrs::any();
-        Arc::new(Pool::new(context, Mode::OneShot, vec![listener], any).unwrap())
+        pool::tests::pool(Rules::default(), Mode::OneShot, vec![listener])
     }
 
     /// What a thread does that poll(2) has told of a connection, which another process has by now.
@@ -168,15 +165,6 @@ mod tests {
         // So that it is in there, most likely.
         thread::sleep(Duration::from_millis(50));
         accepting
-    }
-
-    #[track_caller]
-    fn eventually(done: impl Fn() -> bool) {
-        let deadline = Instant::now() + PATIENCE;
-        while !done() {
-            assert!(Instant::now() < deadline, "it takes too long");
-            thread::sleep(Duration::from_millis(1));
-        }
     }
 
     /// The connection that comes after a stop belongs to the processes that serve on.

@@ -36,7 +36,7 @@ fn listener(directory: &TempDir, name: &str) -> Listener {
     socket.into()
 }
 
-fn pool(rules: Rules, mode: Mode, listeners: Vec<Listener>) -> Arc<Pool> {
+pub(super) fn pool(rules: Rules, mode: Mode, listeners: Vec<Listener>) -> Arc<Pool> {
     pool_with(rules, mode, listeners, |_| ())
 }
 
@@ -76,7 +76,7 @@ impl Served {
 }
 
 #[track_caller]
-fn eventually(done: impl Fn() -> bool) {
+pub(super) fn eventually(done: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !done() {
         assert!(Instant::now() < deadline, "it takes too long");
