@@ -77,6 +77,23 @@ impl AcceptAction {
     }
 }
 
+/// Whether an error of opening, accepting or connecting a socket means that this process, or the
+/// machine, has no descriptor or no memory left for one: EMFILE, ENFILE, ENOBUFS or ENOMEM.
+///
+/// ```
+/// use std::io;
+///
+/// assert!(!fcgi_listen::is_shortage(&io::ErrorKind::ConnectionRefused.into()));
+/// ```
+#[must_use]
+pub fn is_shortage(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(
+        errno,
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
+    )
+}
+
 /// The length of the pauses of an accept loop: 5 ms, doubled each time, up to 1 s.
 #[derive(Clone, Debug)]
 pub struct Backoff {
@@ -149,6 +166,16 @@ pub(crate) fn accept_socket(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shortages() {
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM] {
+            assert!(is_shortage(&errno.into()), "{errno}");
+        }
+        for errno in [Errno::CONNREFUSED, Errno::AGAIN, Errno::ADDRNOTAVAIL] {
+            assert!(!is_shortage(&errno.into()), "{errno}");
+        }
+    }
 
     #[test]
     fn actions_for_errors() {

@@ -56,7 +56,7 @@ mod path;
 mod peers;
 mod stream;
 
-pub use accept::{AcceptAction, Backoff};
+pub use accept::{AcceptAction, Backoff, is_shortage};
 pub use address::{Address, AddressError};
 pub use credentials::Credentials;
 pub use inherit::{inherited, inherited_max_requests};

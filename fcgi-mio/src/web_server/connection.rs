@@ -152,6 +152,11 @@ impl Conn {
         self.jobs.is_empty() && self.waiting() == 0 && self.rest.is_empty()
     }
 
+    /// Whether nobody has any use of it at the moment.
+    pub(super) fn is_resting(&self) -> bool {
+        self.is_idle() && matches!(self.phase, Phase::Open)
+    }
+
     pub(super) fn has_output(&self) -> bool {
         self.waiting() > 0 || self.jobs.iter().any(Job::has_output)
     }

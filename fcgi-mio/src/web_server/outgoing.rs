@@ -96,8 +96,8 @@ impl Drop for Outgoing {
 impl Outgoing {
     /// Nothing is opened yet.
     ///
-    /// `tokens` are for it alone: one for each connection. Where they are too few, requests wait for
-    /// the connections of their application, and fail if it has none.
+    /// `tokens` are for it alone: one for each connection. Where they are too few, connections that
+    /// rest make room for those of other applications, and requests wait.
     ///
     /// # Errors
     ///

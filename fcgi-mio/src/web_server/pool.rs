@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use fcgi_core::web_server::Values;
-use fcgi_listen::{Address, Stream};
+use fcgi_listen::{Address, Stream, is_shortage};
 use slab::Slab;
 
 use super::REQUESTS;
@@ -16,7 +16,8 @@ use super::failure::Cause;
 use super::io_state::{Io, Who, later};
 use super::job::Job;
 
-/// How long an application with a full backlog is left alone, in milliseconds.
+/// How long no connection is opened after one that could not be for the time being, in
+/// milliseconds.
 const REST: u64 = 20;
 
 pub(super) struct Pool {
@@ -30,7 +31,7 @@ pub(super) struct Pool {
     question: Question,
     /// The most requests at a time on one connection.
     limit: usize,
-    /// Until when the application's backlog is taken to be full.
+    /// Until when no connection is opened.
     rests_until: Option<u64>,
     /// The earliest deadline that is in the heap.
     pub(super) planned: u64,
@@ -180,48 +181,26 @@ impl Pool {
                 continue;
             }
             let is_again = job.attempts > 0;
-            let is_full = self.is_full(io, connections);
+            let is_full = self.connections.len() >= io.settings.max_connections;
             if is_full && is_again {
-                self.make_room(io, connections);
+                // It needs a fresh connection: kept ones may be as dead as the one that it was on.
+                make_room(io, connections, |conn| conn.pool == self.key);
             }
             let is_resting = self.rests_until.is_some();
             let has_asked = self.question == Question::Asked;
             if is_full || is_resting || has_asked || self.waiting() <= self.coming(connections) {
                 break;
             }
-            match self.open(io, connections) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.rests_until = Some(io.now + REST);
-                }
-                Err(error) => {
-                    if let Some(job) = self.take_first() {
-                        job.end(Err(Cause::Connect(Arc::new(error))));
-                    }
-                }
+            let Err(error) = self.open(io, connections) else {
+                continue;
+            };
+            if let Some(rest) = rest_after(&error, io, connections) {
+                self.rests_until = Some(io.now + rest);
+            } else if let Some(job) = self.take_first() {
+                job.end(Err(Cause::Connect(Arc::new(error))));
             }
         }
         self.plan(io);
-    }
-
-    /// Whether requests have to wait for the connections that there are. Where there are none, the
-    /// lack of a token is an error.
-    fn is_full(&self, io: &Io, connections: &Slab<Conn>) -> bool {
-        let has_token = connections.len() < io.tokens || self.connections.is_empty();
-        self.connections.len() >= io.settings.max_connections || !has_token
-    }
-
-    /// A request that goes out again needs a fresh connection: kept ones that rest make room, as
-    /// they may be as dead as the one that it was on.
-    fn make_room(&self, io: &mut Io, connections: &mut Slab<Conn>) {
-        let is_at_rest = |conn: &Conn| conn.is_idle() && matches!(conn.phase, Phase::Open);
-        for &key in &self.connections {
-            if let Some(conn) = connections.get_mut(key).filter(|conn| is_at_rest(conn)) {
-                conn.is_last = true;
-                conn.queue(io);
-                return;
-            }
-        }
     }
 
     /// The connection with the fewest requests; of idle ones the one that was used last, so that
@@ -258,6 +237,10 @@ impl Pool {
     }
 
     fn open(&mut self, io: &mut Io, connections: &mut Slab<Conn>) -> io::Result<()> {
+        if connections.len() >= io.tokens {
+            let why = "no token is left for another connection";
+            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, why));
+        }
         let mut attempts = Stream::dial(&self.address)?;
         let mut last = io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address");
         let stream = loop {
@@ -269,10 +252,6 @@ impl Pool {
         };
         let entry = connections.vacant_entry();
         let key = entry.key();
-        if key >= io.tokens {
-            let why = "no token is left for another connection";
-            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, why));
-        }
         io.register(key, &stream)?;
         let is_there = matches!(stream, Stream::Unix(_));
         let mut conn = Conn::new(key, self.key, stream, Box::new(attempts));
@@ -328,4 +307,28 @@ impl Pool {
     pub(super) fn take_queues(&mut self) -> impl Iterator<Item = Job> + use<> {
         std::mem::take(&mut self.queues).into_iter().flatten()
     }
+}
+
+/// How long to wait before another connection is opened, in milliseconds; `None` if the error will
+/// not pass by that. Where other connections have what a new one needs, one that rests makes room.
+fn rest_after(error: &io::Error, io: &mut Io, connections: &mut Slab<Conn>) -> Option<u64> {
+    let is_shortage = error.kind() == io::ErrorKind::QuotaExceeded || is_shortage(error);
+    if is_shortage && make_room(io, connections, |_| true) {
+        return Some(1);
+    }
+    let is_full = error.kind() == io::ErrorKind::WouldBlock;
+    (is_full || is_shortage && !connections.is_empty()).then_some(REST)
+}
+
+/// Has the connection closed that rests longest of those, unless one is being closed; whether there
+/// is any.
+fn make_room(io: &mut Io, connections: &mut Slab<Conn>, of: impl Fn(&Conn) -> bool) -> bool {
+    let resting = connections.iter_mut().map(|(_, conn)| conn);
+    let resting = resting.filter(|conn| conn.is_resting() && of(conn));
+    let Some(conn) = resting.min_by_key(|conn| (!conn.is_last, conn.since)) else {
+        return false;
+    };
+    conn.is_last = true;
+    conn.queue(io);
+    true
 }

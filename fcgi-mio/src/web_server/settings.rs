@@ -52,7 +52,8 @@ impl Settings {
     }
 
     /// The most connections at the same time to each application. Requests beyond what they take
-    /// wait. At least one.
+    /// wait. At least one. Where no descriptor is left for one more, one that rests is closed, to
+    /// whichever application it goes, and requests wait.
     ///
     /// Many applications serve one connection at a time in each of their processes or threads, for
     /// as long as it is kept. To such a one there must not be more connections than it has of

@@ -1,14 +1,19 @@
 //! Requests that wait for a connection: how long, and for what.
 
 use std::cell::RefCell;
+use std::env;
+use std::fs::File;
 use std::io;
+use std::iter;
 use std::net::Shutdown;
+use std::process::Command;
 use std::rc::Rc;
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use fcgi_listen::Address;
-use fcgi_mio::web_server::{Application, End, Flow, Outgoing, Receiver, Settings};
+use fcgi_mio::web_server::{Application, Cause, End, Flow, Outgoing, Receiver, Settings};
 use fcgi_tests::hand::*;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::multiplexing::says_yes;
 use crate::peer::{Peer, fill_backlog, narrow_door, page, remove};
@@ -70,7 +75,17 @@ fn three_end_well(world: &mut World, application: &Application) {
     }
 }
 
-/// One token is one connection, whatever the settings say.
+/// Long enough for some attempts.
+#[track_caller]
+fn neither_ends(world: &mut World, logs: [&Log; 2]) {
+    for _ in 0..10 {
+        world.step(Duration::from_millis(5), |_| panic!("nobody's event"));
+    }
+    assert!(logs.iter().all(|log| !log.is_over()));
+}
+
+/// One token is one connection, whatever the settings say. Where it rests, it makes room for that
+/// of another application; where it does not, the other waits.
 #[test]
 fn without_a_token_a_request_waits_for_the_connection_that_has_one() {
     let peer = Peer::unix(|door| {
@@ -84,17 +99,26 @@ fn without_a_token_a_request_waits_for_the_connection_that_has_one() {
     world.outgoing = Outgoing::new(world.poll.registry(), 7..8, Settings::new()).unwrap();
     let application = world.application(&peer.address);
     three_end_well(&mut world, &application);
-    // It is kept, and so there is none for another application.
-    let line = peer.finish();
-    let other = Address::Ip(([127, 0, 0, 1], 9).into());
-    let (_call, log) = send(&world.application(&other), get("/"));
-    world.run(&[&log]);
-    let said = log.failure().0;
-    assert!(
-        said.ends_with("no token is left for another connection"),
-        "{said}"
-    );
-    drop(line);
+    let mut line = peer.finish();
+    let (answer, go) = channel();
+    let other = Peer::unix(move |door| {
+        let mut line = door.accept();
+        line.request();
+        go.recv().unwrap();
+        line.send(page(1, "other"));
+        line.is_closed()
+    });
+    let (_other, log) = send(&world.application(&other.address), get("/"));
+    world.run_until("it is sent", |outgoing| outgoing.counters().begun == 4);
+    assert!(line.is_closed());
+    let third = Peer::unix(|door| drop(door.accept().serve("third")));
+    let (_third, waits) = send(&world.application(&third.address), get("/"));
+    neither_ends(&mut world, [&log, &waits]);
+    answer.send(()).unwrap();
+    world.run(&[&log, &waits]);
+    assert_eq!((log.app_status(), waits.app_status()), (Some(0), Some(0)));
+    assert!(other.finish());
+    third.finish();
 }
 
 /// An application that claims to multiplex, and refuses all but the first.
@@ -181,4 +205,64 @@ fn without_a_token_a_request_that_goes_out_again_gets_that_of_a_connection_at_re
     world.run(&sent.each_ref().map(|(_, log)| log));
     assert!(sent[0].1.stdout().ends_with(b"one") && sent[1].1.stdout().ends_with(b"two"));
     peer.finish();
+}
+
+/// It takes all descriptors of its process, and so it has one of its own.
+#[test]
+fn without_a_descriptor_a_request_waits_for_the_connection_that_has_one() {
+    let mut test = Command::new(env::current_exe().unwrap());
+    test.args(["--ignored", "--exact", "queue::all_descriptors_are_taken"]);
+    let output = test.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let is_ok = output.status.success() && said.contains("1 passed");
+    assert!(is_ok, "{said}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+#[ignore = "run by the other test"]
+fn all_descriptors_are_taken() {
+    let limit = Rlimit {
+        current: Some(64),
+        ..getrlimit(Resource::Nofile)
+    };
+    setrlimit(Resource::Nofile, limit).unwrap();
+    let (waiting, wait) = channel();
+    let peer = Peer::unix(move |door| {
+        let mut line = door.accept();
+        line.request();
+        wait.recv().unwrap();
+        line.send(page(1, "first"));
+        line.serve("second");
+        line.serve("third");
+        line
+    });
+    let mut world = World::new(Settings::new());
+    let application = world.application(&peer.address);
+    let (_first, first) = send(&application, get("/1"));
+    world.run_until("it is sent", |outgoing| outgoing.counters().begun == 1);
+    let taken: Vec<File> = iter::from_fn(|| File::open("/dev/null").ok()).collect();
+
+    let (_second, second) = send(&application, get("/2"));
+    let (_third, third) = send(&application, get("/3"));
+    neither_ends(&mut world, [&second, &third]);
+    waiting.send(()).unwrap();
+    world.run(&[&first, &second, &third]);
+    for (log, body) in [(first, "first"), (second, "second"), (third, "third")] {
+        assert!(log.stdout().ends_with(body.as_bytes()));
+    }
+    assert_eq!(world.outgoing.counters().opened, 1);
+
+    // Nobody is left who could give one back.
+    let line = peer.finish();
+    drop(line);
+    world.run_until("it is closed", |outgoing| outgoing.counters().closed == 1);
+    let more: Vec<File> = iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    let (_lost, lost) = send(&application, get("/4"));
+    world.run(&[&lost]);
+    let (said, _, cause) = lost.failure();
+    assert!(
+        matches!(cause, Cause::Connect(_)) && said.contains("os error 24"),
+        "{said}"
+    );
+    drop((taken, more));
 }

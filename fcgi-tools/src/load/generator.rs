@@ -5,10 +5,10 @@ use std::mem;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use fcgi_listen::is_shortage;
 use mio::event::Event;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
-use rustix::io::Errno;
 
 use super::Observer;
 use super::answer::Expected;
@@ -212,7 +212,10 @@ impl<'p> Generator<'p> {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.later.push((self.tally.now + BACKLOG_PAUSE, index));
             }
-            Err(error) if is_ours(&error) => return Err(error),
+            // There will be no more connections, however long it waits. A machine that has run out
+            // of ports gets those of former connections back, and until then the report tells how
+            // many could not be made.
+            Err(error) if is_shortage(&error) => return Err(error),
             Err(error) => {
                 self.tally.not_connected(&error);
                 self.tally.begun();
@@ -279,29 +282,5 @@ impl<'p> Generator<'p> {
             report.never_served += usize::from(slot.was_needed && !slot.was_served);
         }
         report
-    }
-}
-
-/// Whether it is this process that can have no more connections, however long it waits. A machine
-/// that has run out of ports is none: those of former connections come back, and until then the
-/// report tells how many could not be made.
-fn is_ours(error: &io::Error) -> bool {
-    let errno = Errno::from_io_error(error);
-    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_ends_a_run() {
-        for (errno, expected) in [
-            (Errno::MFILE, true),
-            (Errno::CONNREFUSED, false),
-            (Errno::ADDRNOTAVAIL, false),
-        ] {
-            assert_eq!(is_ours(&errno.into()), expected, "{errno}");
-        }
     }
 }
