@@ -19,6 +19,8 @@ const LARGE: usize = 4 << 20;
 fn both_ways(door: &Door) -> Vec<Record> {
     let mut line = door.accept();
     let mut reader = Line(line.0.try_clone().unwrap());
+    // What is sent before a request has begun belongs to none.
+    let begin = reader.record();
     let writer = std::thread::spawn(move || {
         let mut sent = 0;
         let answer = pattern::bytes(LARGE);
@@ -30,7 +32,8 @@ fn both_ways(door: &Door) -> Vec<Record> {
         assert_eq!(sent, LARGE);
         line
     });
-    let request = reader.request();
+    let mut request = reader.request();
+    request.insert(0, begin);
     let mut line = writer.join().unwrap();
     line.send([end_of(STDOUT, 1), end_request(1, 0, REQUEST_COMPLETE)].concat());
     request

@@ -8,6 +8,8 @@ use std::iter;
 use std::net::Shutdown;
 use std::process::Command;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
@@ -227,9 +229,12 @@ fn all_descriptors_are_taken() {
     };
     setrlimit(Resource::Nofile, limit).unwrap();
     let (waiting, wait) = channel();
+    let accepted = Arc::new(AtomicBool::new(false));
+    let has_accepted = Arc::clone(&accepted);
     let peer = Peer::unix(move |door| {
         let mut line = door.accept();
         line.request();
+        has_accepted.store(true, Ordering::Release);
         wait.recv().unwrap();
         line.send(page(1, "first"));
         line.serve("second");
@@ -239,7 +244,7 @@ fn all_descriptors_are_taken() {
     let mut world = World::new(Settings::new());
     let application = world.application(&peer.address);
     let (_first, first) = send(&application, get("/1"));
-    world.run_until("it is sent", |outgoing| outgoing.counters().begun == 1);
+    world.run_until("it is there", |_| accepted.load(Ordering::Acquire));
     let taken: Vec<File> = iter::from_fn(|| File::open("/dev/null").ok()).collect();
 
     let (_second, second) = send(&application, get("/2"));
