@@ -208,12 +208,16 @@ impl<S: Storage> HeadParser<S> {
 
     fn take(&mut self, piece: &[u8]) -> Result<(), ParseError> {
         let limit = self.limits.bytes;
-        if piece.len() > limit.saturating_sub(self.store.as_bytes().len()) {
+        let room = limit.saturating_sub(self.store.as_bytes().len());
+        // Of what is too long the storage is given what is not: it may be full before.
+        let allowed = piece.get(..room).unwrap_or(piece);
+        self.store
+            .append(allowed)
+            .map_err(|_| ParseError::StorageFull)?;
+        if allowed.len() < piece.len() {
             return Err(ParseError::TooManyBytes { limit });
         }
-        self.store
-            .append(piece)
-            .map_err(|_| ParseError::StorageFull)
+        Ok(())
     }
 
     /// The last byte in the store is a LF.

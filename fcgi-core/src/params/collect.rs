@@ -80,14 +80,21 @@ impl Held<'_> {
 pub struct Collector<S> {
     storage: S,
     limits: Limits,
+    /// Bytes that the storage and a new piece may have together: `limits.bytes`, but none once the
+    /// stream in the storage was finished, so that no piece of another one is added to it.
+    room: usize,
 }
 
 impl<S: Storage> Collector<S> {
-    /// A collector with nothing in it. The smaller of `limits.bytes` and the storage's capacity
-    /// holds.
+    /// A collector with nothing in it. A stream has up to `limits.bytes`, and one that does not lie
+    /// in one piece no more than the storage has room for.
     pub fn new(mut storage: S, limits: Limits) -> Self {
         storage.clear();
-        Collector { storage, limits }
+        Collector {
+            storage,
+            limits,
+            room: limits.bytes,
+        }
     }
 
     /// Takes a piece of the stream.
@@ -102,8 +109,8 @@ impl<S: Storage> Collector<S> {
             self.store(mem::take(&mut held.bytes))?;
         }
         let stored = self.storage.as_bytes().len();
-        if stored.saturating_add(piece.len()) > self.limits.bytes {
-            return Err(self.too_long());
+        if stored.saturating_add(piece.len()) > self.room {
+            self.begin_anew(piece)?;
         }
         held.bytes = piece;
         Ok(())
@@ -113,7 +120,7 @@ impl<S: Storage> Collector<S> {
     ///
     /// # Errors
     ///
-    /// [`Refusal::ParamsTooLong`] when the storage is full.
+    /// [`Refusal::ParamsTooLong`] when the storage is full; as for [`push`](Collector::push).
     #[inline]
     #[expect(
         clippy::needless_pass_by_value,
@@ -128,7 +135,7 @@ impl<S: Storage> Collector<S> {
     }
 
     /// The stream has ended: checks it whole and yields its pairs, from the slice if they lie there
-    /// in one piece, else from the storage.
+    /// in one piece, else from the storage. What comes afterwards is another stream.
     ///
     /// # Errors
     ///
@@ -140,13 +147,19 @@ impl<S: Storage> Collector<S> {
         if self.storage.as_bytes().is_empty() {
             return Params::parse(held, self.limits.pairs);
         }
+        if self.is_finished() {
+            self.clear();
+        }
+        self.room = 0;
         self.store(held)?;
         Params::parse(self.storage.as_bytes(), self.limits.pairs)
     }
 
-    /// Forgets everything, for the next request.
+    /// Forgets what is stored, for the next request. What is [`Held`] of a request that is given up
+    /// before its end has to be dropped as well.
     pub fn clear(&mut self) {
         self.storage.clear();
+        self.room = self.limits.bytes;
     }
 
     /// The storage, with what has been kept of the stream.
@@ -162,6 +175,22 @@ impl<S: Storage> Collector<S> {
 
     fn store(&mut self, piece: &[u8]) -> Result<(), Refusal> {
         self.storage.append(piece).map_err(|_| self.too_long())
+    }
+
+    /// Whether what is in the storage is the stream of an earlier request.
+    fn is_finished(&self) -> bool {
+        self.room < self.limits.bytes
+    }
+
+    /// There is no room for a piece: either it is the first one after a stream that was finished,
+    /// or it is too long.
+    #[cold]
+    fn begin_anew(&mut self, piece: &[u8]) -> Result<(), Refusal> {
+        if !self.is_finished() || piece.len() > self.limits.bytes {
+            return Err(self.too_long());
+        }
+        self.clear();
+        Ok(())
     }
 
     fn too_long(&self) -> Refusal {

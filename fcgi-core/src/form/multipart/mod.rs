@@ -16,7 +16,7 @@ pub enum Event<'e> {
     /// A part begins.
     Part(PartHead<'e>),
     /// Bytes of its body, never none. They lie in the input, but for those of a line that looked
-    /// like a delimiter when the input before this one ended.
+    /// like a delimiter: up to its boundary, or when the input before this one ended.
     Body(&'e [u8]),
     /// The body is whole.
     PartEnd,

@@ -323,11 +323,14 @@ impl<S: Storage> Parser<S> {
         let line = line_end.and_then(|end| input.split_at_checked(end));
         let (piece, following) = line.unwrap_or((*input, &[]));
         let limit = self.limits.head;
-        if piece.len() > limit.saturating_sub(self.head.as_bytes().len()) {
+        let room = limit.saturating_sub(self.head.as_bytes().len());
+        // Of what is too long the storage is given what is not: it may be full before.
+        let allowed = piece.get(..room).unwrap_or(piece);
+        let stored = self.head.append(allowed);
+        stored.map_err(|_| FormError::StorageFull { part })?;
+        if allowed.len() < piece.len() {
             return Err(FormError::HeadTooLong { part, limit });
         }
-        let stored = self.head.append(piece);
-        stored.map_err(|_| FormError::StorageFull { part })?;
         *input = following;
         if line.is_none() {
             return Ok(false);
