@@ -178,8 +178,11 @@ macro_rules! respond_methods {
             }
 
             /// Lets lighttpd, or Apache with mod_xsendfile, send a file instead of a body:
-            /// `X-Sendfile`. The name is absolute and not escaped: that is done here, as both take
-            /// the escapes out.
+            /// `X-Sendfile`. The name is absolute and not escaped: that is done here.
+            ///
+            /// lighttpd takes the escapes out, mod_xsendfile since 1.0 only; and Apache does not
+            /// know the file's type: see
+            /// [`ResponseHead::x_sendfile`](fcgi_core::cgi::ResponseHead::x_sendfile).
             ///
             /// # Errors
             ///

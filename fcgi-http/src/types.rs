@@ -26,7 +26,8 @@ pub struct RawUri(pub Vec<u8>);
 /// | fields | CONTENT_TYPE, CONTENT_LENGTH, and `HTTP_…` with `_` as `-` |
 /// | extensions | [`RawUri`] |
 ///
-/// - Bytes of REQUEST_URI that [`Uri`] refuses are escaped in it; [`RawUri`] has them as they came.
+/// - Bytes of REQUEST_URI that [`Uri`] refuses are escaped in it, and so is `#`: a target has no
+///   fragment (RFC 9112 §3.2). [`RawUri`] has them as they came.
 /// - Values keep all their bytes, ASCII or not; names that came more than once have all their
 ///   values.
 /// - CONTENT_LENGTH is a field only if it is a number: a chunked body may come with none, an empty
@@ -62,6 +63,8 @@ fn present<'p>(params: &Params<'p>, name: &str) -> Option<&'p [u8]> {
 fn uri(params: &Params<'_>) -> io::Result<Uri> {
     let parsed = match present(params, "REQUEST_URI") {
         None => Uri::try_from(target(params)?),
+        // `Uri` leaves out what is behind that, and some web servers do not.
+        Some(raw) if raw.contains(&b'#') => Uri::try_from(escape_refused(raw)),
         Some(raw) => Uri::try_from(raw).or_else(|_| Uri::try_from(escape_refused(raw))),
     };
     parsed.map_err(|_| invalid_data("REQUEST_URI is no target of http"))
@@ -89,12 +92,12 @@ fn target(params: &Params<'_>) -> io::Result<String> {
     Ok(target)
 }
 
-/// `uri` with every byte escaped that no URI has (RFC 3986 §2).
+/// `uri` with every byte escaped that no target has: those that no URI has (RFC 3986 §2), and `#`.
 fn escape_refused(uri: &[u8]) -> String {
     let mut escaped = String::with_capacity(uri.len());
     for &byte in uri {
         match byte {
-            b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{'..=b'}' | ..=b' ' | 0x7f.. => {
+            b'"' | b'#' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{'..=b'}' | ..=b' ' | 0x7f.. => {
                 write!(escaped, "%{byte:02X}").expect("a String takes any text");
             }
             _ => escaped.push(char::from(byte)),

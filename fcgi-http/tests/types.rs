@@ -92,6 +92,9 @@ fn targets() {
         (b"http://example.org/a?b", "http://example.org/a?b"),
         (b"/a b\x01", "/a%20b%01"),
         (b"/K\xe4se?\xff<>", "/K%E4se?%FF%3C%3E"),
+        // No fragment, of which some web servers know and others do not.
+        (b"/a#b?c=1#d", "/a%23b?c=1%23d"),
+        (b"/a #?", "/a%20%23?"),
     ] {
         let parts = uri(&[("REQUEST_URI", raw), ("SCRIPT_NAME", b"/other")]);
         assert_eq!(parts.uri.to_string(), expected);
@@ -102,6 +105,7 @@ fn targets() {
         ("/app", "", "", "/app"),
         ("/app", "/100% K\u{e4}se?", "", "/app/100%25%20K%C3%A4se%3F"),
         ("", "/p", "a=%20&b=<", "/p?a=%20&b=%3C"),
+        ("", "/p#", "a=#1&b=%23", "/p%23?a=%231&b=%23"),
         ("x", "", "", "/x"),
     ] {
         let parts = uri(&[
