@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{SigSet, Signal};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1};
@@ -65,6 +66,7 @@ pub(crate) struct Inbox {
     // Keeps a flag for each signal, in memory that a forked child does not share. So a signal that
     // reaches a child between fork and exec, where it still has our handlers, is never ours.
     signals: SignalDelivery<UnixStream, SignalOnly>,
+    numbers: &'static [i32],
     commands: Receiver<Command>,
 }
 
@@ -74,7 +76,7 @@ impl Inbox {
         let (reader, writer) = UnixStream::pair()?;
         writer.set_nonblocking(true)?;
         let wake = Arc::new(writer.try_clone()?);
-        let numbers: &[i32] = if obey_signals {
+        let numbers: &'static [i32] = if obey_signals {
             &[SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1]
         } else {
             &[SIGCHLD]
@@ -85,7 +87,22 @@ impl Inbox {
             commands: sender,
             wake,
         };
-        Ok((Inbox { signals, commands }, handle))
+        let inbox = Inbox {
+            signals,
+            numbers,
+            commands,
+        };
+        Ok((inbox, handle))
+    }
+
+    /// Lets the signals come to this thread. Whoever started the process may have had them blocked,
+    /// which exec does not undo; no end of a child would ever be noticed.
+    pub(crate) fn unblock(&self) -> io::Result<()> {
+        let mut set = SigSet::empty();
+        for number in self.numbers {
+            set.add(Signal::try_from(*number)?);
+        }
+        Ok(set.thread_unblock()?)
     }
 
     /// Waits for anything to happen, or for the deadline; the commands that have come. There may be

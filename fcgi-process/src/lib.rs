@@ -87,9 +87,10 @@
 //!
 //! - The children run on when the supervisor is killed by SIGKILL, or any signal that it does not
 //!   handle, such as SIGQUIT; nothing can stop them then but signals to each.
-//! - Ends are learned from SIGCHLD, for which a handler is installed (beside any that is there).
-//!   Only the own children are waited for. A program that itself waits for *any* child, by
-//!   waitpid(-1), steals their ends; they are noticed, but without a status.
+//! - Ends are learned from SIGCHLD, for which a handler is installed (beside any that is there),
+//!   and which the supervisor's thread does not block, whatever it was started with. Only the own
+//!   children are waited for. A program that itself waits for *any* child, by waitpid(-1), steals
+//!   their ends; they are noticed, but without a status.
 //! - As the first process of a container it does not wait for what its children have left behind;
 //!   that is for an init, such as that of `docker run --init`.
 //!

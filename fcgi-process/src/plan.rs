@@ -46,7 +46,8 @@ impl Plan {
     pub(crate) fn start_child(&self) -> io::Result<Running> {
         let listener = self.listener.as_ref().ok_or(io::ErrorKind::NotConnected)?;
         // A clone of the descriptor alone: the path of the socket stays the listener's.
-        let socket = listener.as_fd().try_clone_to_owned()?;
+        let socket = listener.as_fd().try_clone_to_owned();
+        let socket = socket.map_err(|error| self.explain(&error))?;
         let mut command = self.program.command();
         command
             .stdin(Stdio::from(socket))
@@ -64,11 +65,14 @@ impl Plan {
     }
 
     fn explain(&self, error: &io::Error) -> io::Error {
-        let program = &self.program;
-        let text = match &self.identity {
-            same if *same == Identity::default() => format!("cannot run {program}: {error}"),
-            other => format!("cannot run {program} as {other}: {error}"),
-        };
-        io::Error::new(error.kind(), text)
+        let mut text = format!("cannot run {}", self.program);
+        // What is not found or not allowed may be that.
+        if let Some(directory) = self.program.directory() {
+            text += &format!(" in {}", directory.display());
+        }
+        if self.identity != Identity::default() {
+            text += &format!(" as {}", self.identity);
+        }
+        io::Error::new(error.kind(), format!("{text}: {error}"))
     }
 }

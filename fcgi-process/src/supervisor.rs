@@ -128,20 +128,25 @@ impl Supervisor {
         self
     }
 
-    /// Supervises the children in a thread of its own. Of signals only SIGCHLD is handled.
+    /// Supervises the children in a thread of its own. Of signals only SIGCHLD is handled, and the
+    /// children have blocked what this thread has, as those of [`std::process`]: where that is
+    /// SIGTERM, they do not hear of a stop.
     ///
     /// # Errors
     ///
     /// `InvalidInput` for no children at all; `PermissionDenied` for children that would run as
     /// root; else that of the first child that cannot be started: none runs then. The text names
-    /// the program and the user.
+    /// the program, and its directory and user if they were set.
     pub fn start(self) -> io::Result<Supervised> {
         let (inbox, handle) = Inbox::open(false)?;
         let patience = self.plan.patience;
         let engine = Engine::start(self.plan, self.report)?;
         let thread = thread::Builder::new()
             .name("supervisor".to_owned())
-            .spawn(move || engine.run(inbox))?;
+            .spawn(move || {
+                inbox.unblock()?;
+                engine.run(inbox)
+            })?;
         Ok(Supervised {
             handle,
             patience,
@@ -164,6 +169,8 @@ impl Supervisor {
     /// children are killed then.
     pub fn run(self) -> io::Result<()> {
         let (inbox, _handle) = Inbox::open(true)?;
+        // Before the children are started: they have the same blocked.
+        inbox.unblock()?;
         Engine::start(self.plan, self.report)?.run(inbox)
     }
 }

@@ -126,6 +126,15 @@ fn a_program_that_cannot_be_started_is_an_error() {
             .to_string()
             .starts_with("cannot run /nonexistent/app: ")
     );
+    // It is not the program that is missing.
+    let elsewhere = sleeper().current_dir("/nonexistent");
+    let error = supervisor(elsewhere).start().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(
+        error
+            .to_string()
+            .starts_with("cannot run sleep in /nonexistent: ")
+    );
     let error = supervisor(sleeper()).children(0).start().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }

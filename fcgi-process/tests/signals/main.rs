@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use fcgi_listen::{Address, Listener, Options};
 use fcgi_process::{Program, Supervisor};
+use nix::sys::signal::SigSet;
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -26,6 +27,9 @@ fn main() {
 
 /// Prints events as lines; exits with status 0 when it has stopped.
 fn supervise(address: &str) {
+    if env::var_os("BLOCKED").is_some() {
+        SigSet::all().thread_block().unwrap();
+    }
     let address: Address = address.parse().unwrap();
     let listener = Listener::bind(&address, &Options::new()).unwrap();
     // The children share the socket, and wait for other things as well.

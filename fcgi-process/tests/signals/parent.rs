@@ -32,6 +32,7 @@ const CASES: &[(&str, fn())] = &[
         "a_replacement_loses_no_connection",
         a_replacement_loses_no_connection,
     ),
+    ("blocked_signals_are_heeded", blocked_signals_are_heeded),
     (
         "a_childs_child_is_not_supervised",
         a_childs_child_is_not_supervised,
@@ -258,6 +259,20 @@ fn a_replacement_loses_no_connection() {
         pids.reduce(|one, other| &one | &other).unwrap()
     });
     assert!(pids.len() > 2, "only {pids:?} have served");
+    supervisor.signal(Signal::TERM);
+    supervisor.finish();
+}
+
+/// As a process inherits them from a careless starter.
+fn blocked_signals_are_heeded() {
+    let supervisor = Supervisor::start("obedient", &[("BLOCKED", "1")]);
+    let child = answer(&supervisor.address);
+    let child = Pid::from_raw(i32::try_from(child).unwrap()).unwrap();
+    kill_process(child, Signal::KILL).unwrap();
+    supervisor.read_until("by signal 9; restarting");
+    supervisor.read_until("started");
+    supervisor.signal(Signal::HUP);
+    supervisor.read_until("replacement of the children begun");
     supervisor.signal(Signal::TERM);
     supervisor.finish();
 }
