@@ -2,8 +2,8 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use fcgi_listen::{AcceptAction, Listener, Peer, Stream};
@@ -23,7 +23,11 @@ impl Pool {
         if entrance.is_dead.load(Ordering::Relaxed) || !self.promise() {
             return None;
         }
-        let accepted = accept_from(&entrance.listener);
+        let accepted = match &*entrance.listener() {
+            Some(listener) => accept_from(listener),
+            // A stop was faster.
+            None => Err(io::ErrorKind::WouldBlock.into()),
+        };
         let action = accepted.as_ref().err().map(AcceptAction::for_error);
         let is_dead = action == Some(AcceptAction::Fatal);
         entrance.is_dead.store(is_dead, Ordering::Relaxed);
@@ -42,7 +46,25 @@ impl Pool {
             _ => Interest::Nothing,
         };
         // One that blocks is not registered: another thread accepts there.
-        let _ = self.poller.arm(entrance.listener.as_fd(), token, interest);
+        if let Some(listener) = &*entrance.listener() {
+            let _ = self.poller.arm(listener.as_fd(), token, interest);
+        }
+    }
+
+    /// In a stop: closes what this process has opened, with its path. Nobody else accepts there, and
+    /// who connects would wait in vain.
+    pub(super) fn close_entrances(&self) {
+        for (token, entrance) in (LISTENERS..).zip(&self.entrances) {
+            let is_ours = |listener: &mut Listener| !listener.is_inherited();
+            let mut listener = entrance
+                .listener
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            if let Some(closed) = listener.take_if(is_ours) {
+                self.poller.forget(token);
+                drop(closed);
+            }
+        }
     }
 
     /// Promises that what is about to be accepted will be served: until it has

@@ -13,7 +13,7 @@ use std::io;
 use std::mem;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use fcgi_listen::{Backoff, Listener, WebServerAddrs};
@@ -50,7 +50,8 @@ pub(crate) struct Pool {
 }
 
 struct Entrance {
-    listener: Listener,
+    /// `None` once a stop has begun, if this process has opened it: who connects is refused then.
+    listener: RwLock<Option<Listener>>,
     /// Whether it will never accept anything any more.
     is_dead: AtomicBool,
 }
@@ -90,9 +91,13 @@ enum Accepting {
 impl Entrance {
     fn new(listener: Listener) -> Entrance {
         Entrance {
-            listener,
+            listener: RwLock::new(Some(listener)),
             is_dead: AtomicBool::new(false),
         }
+    }
+
+    fn listener(&self) -> RwLockReadGuard<'_, Option<Listener>> {
+        self.listener.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -39,6 +39,7 @@ impl Pool {
         self.finish_if_empty(&mut table);
         drop(table);
         if is_first {
+            self.close_entrances();
             self.leave_doors();
             self.watch_the_clock();
         }
@@ -82,6 +83,13 @@ impl Pool {
             .stop_begun
             .wait_while(table, |table| table.stop_until.is_none());
         drop(stopped);
+    }
+
+    /// Whether a stop has lasted as long as it may: what was left is cut off.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        let table = self.table();
+        let is_late = |until: Instant| until <= Instant::now();
+        table.finished && table.stop_until.is_some_and(is_late)
     }
 
     /// When a stop that has begun is over at the latest.

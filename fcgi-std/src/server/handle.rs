@@ -70,10 +70,11 @@ impl Handle {
         self.control().is_over = true;
     }
 
-    /// Whether the server has stopped, or was given up without it.
+    /// Whether the server has stopped, or was given up without it. What was cut off counts as that:
+    /// a handler that does not notice must not keep the process from being ended.
     fn is_over(&self) -> bool {
         let control = self.control();
-        let is_gone = |pool: &Weak<Pool>| pool.strong_count() == 0;
+        let is_gone = |pool: &Weak<Pool>| pool.upgrade().is_none_or(|pool| pool.is_cut_off());
         control.is_over || control.pool.as_ref().is_some_and(is_gone)
     }
 

@@ -43,7 +43,7 @@ use std::io;
 use std::mem;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fcgi_core::Role;
@@ -63,11 +63,24 @@ pub use crate::{
     __stdio_println as println,
 };
 
-/// The requests of the process, for all threads.
-static REQUESTS: OnceLock<Requests> = OnceLock::new();
-/// Held while the first thread makes them. Once that has failed, what the process was started with
-/// is used up, and another look would take it for a CGI program.
-static HAS_FAILED: Mutex<bool> = Mutex::new(false);
+/// The requests of the process, for all threads. Held while the first thread makes them.
+static SOURCE: Mutex<Source> = Mutex::new(Source::Unknown);
+
+/// Where requests come from.
+enum Source {
+    /// Nobody has looked yet.
+    Unknown,
+    /// What the process was started with is used up, and another look would take it for a CGI
+    /// program.
+    Failed,
+    Known(Arc<Requests>),
+    /// A FastCGI application that has stopped: it holds no listening socket any more.
+    Stopped,
+}
+
+fn source() -> MutexGuard<'static, Source> {
+    SOURCE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 thread_local! {
     static CURRENT: RefCell<Current> = const { RefCell::new(Current::NONE) };
@@ -151,12 +164,16 @@ impl Drop for Current {
 pub fn accept() -> io::Result<bool> {
     // Whoever wants to know how it ended calls `finish`.
     let _ = finish();
-    let requests = match REQUESTS.get() {
-        Some(requests) => requests,
-        None => begin(|| Ok(Server::inherited_or_cgi()?.stop_on_signals(PATIENCE)))?,
+    let begun = begin(|| Ok(Server::inherited_or_cgi()?.stop_on_signals(PATIENCE)))?;
+    let Some(requests) = begun else {
+        return Ok(false);
     };
     let request = requests.accept()?;
     let is_one = request.is_some();
+    if !is_one && !requests.is_cgi() {
+        // The last thread closes the sockets: who connects while the program goes on must not wait.
+        *source() = Source::Stopped;
+    }
     current(|current| current.request = request);
     Ok(is_one)
 }
@@ -182,18 +199,18 @@ pub fn init(server: Server) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::AlreadyExists, why))
 }
 
-fn begin(server: impl FnOnce() -> io::Result<Server>) -> io::Result<&'static Requests> {
-    let mut has_failed = HAS_FAILED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(requests) = REQUESTS.get() {
-        return Ok(requests);
+/// The requests, made of this server if there are none yet; `None` when they are over.
+fn begin(server: impl FnOnce() -> io::Result<Server>) -> io::Result<Option<Arc<Requests>>> {
+    let mut source = source();
+    match &*source {
+        Source::Known(requests) => return Ok(Some(Arc::clone(requests))),
+        Source::Stopped => return Ok(None),
+        Source::Failed => return Err(io::Error::other("the first try to take requests failed")),
+        Source::Unknown => *source = Source::Failed,
     }
-    if *has_failed {
-        return Err(io::Error::other("the first try to take requests failed"));
-    }
-    *has_failed = true;
-    let requests = server()?.requests()?;
-    *has_failed = false;
-    Ok(REQUESTS.get_or_init(|| requests))
+    let requests = Arc::new(server()?.requests()?);
+    *source = Source::Known(Arc::clone(&requests));
+    Ok(Some(requests))
 }
 
 /// Ends the response; the program can go on working, and nobody waits for it, except that web
@@ -234,15 +251,20 @@ pub fn set_exit_status(status: i32) {
 /// What the process should exit with after the loop; see [`Requests::exit_code`].
 #[must_use]
 pub fn exit_code() -> ExitCode {
-    REQUESTS
-        .get()
-        .map_or(ExitCode::SUCCESS, Requests::exit_code)
+    match &*source() {
+        Source::Known(requests) => requests.exit_code(),
+        Source::Unknown | Source::Failed | Source::Stopped => ExitCode::SUCCESS,
+    }
 }
 
 /// Whether this process is a CGI program, as far as is known: `true` until [`accept`] was called.
 #[must_use]
 pub fn is_cgi() -> bool {
-    REQUESTS.get().is_none_or(Requests::is_cgi)
+    match &*source() {
+        Source::Known(requests) => requests.is_cgi(),
+        Source::Unknown | Source::Failed => true,
+        Source::Stopped => false,
+    }
 }
 
 /// What the application is asked to be; `None` if there is no current request.

@@ -226,6 +226,10 @@ fn body(what: &str, of: &str, query: &str, count: usize) -> io::Result<()> {
             process::exit(of.parse().map_err(io::Error::other)?);
         }
         "late-panic" => panic!("as asked for"),
+        "stuck" => {
+            stdout().flush()?;
+            thread::sleep(LONG);
+        }
         "nested" => println!("<{}>", Nested),
         "line" => {
             let mut line = String::new();

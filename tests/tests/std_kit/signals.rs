@@ -111,6 +111,21 @@ fn a_second_signal_cuts_off_a_current_request() {
     assert_eq!(app.exit(), Some(1), "reading failed");
 }
 
+/// A program that does not come back from its request is ended by the one after that.
+#[test]
+fn a_third_signal_ends_a_stuck_program() {
+    let mut app = app("stdio");
+    let mut peer = app.connect();
+    peer.send(request("stuck", b""));
+    assert_eq!(peer.record().kind, STDOUT);
+    app.child.signal(Signal::TERM);
+    app.child.signal(Signal::INT);
+    peer.expect_end_or_reset();
+    app.child.signal(Signal::TERM);
+    let status = app.child.wait(PATIENCE).expect("it ends");
+    assert_eq!(status.signal(), Some(Signal::TERM.as_raw()));
+}
+
 /// Then signals do again what they do by themselves.
 #[test]
 fn after_the_stop_a_signal_ends_the_process() {
@@ -125,6 +140,21 @@ fn after_the_stop_a_signal_ends_the_process() {
             let status = app.child.wait(PATIENCE).expect("it ends");
             assert_eq!(status.signal(), Some(signal.as_raw()), "{mode}");
         }
+    }
+}
+
+/// Who connects would wait for as long as the program goes on.
+#[test]
+fn after_the_stop_nobody_can_connect() {
+    for mode in ["linger", "stdio-linger"] {
+        let mut app = app(mode);
+        drop(served(&app));
+        app.child.signal(Signal::TERM);
+        app.wait_for_log("over\n");
+        eventually(
+            || app.address.connect().is_err(),
+            || format!("{mode} still listens"),
+        );
     }
 }
 
@@ -144,6 +174,25 @@ fn a_signal_stops_the_server_that_runs_and_not_the_process() {
         assert_eq!(peer.answer(1).stdout, b"[hold] Responder body");
         assert_eq!(app.exit(), Some(0), "{signal:?}");
     }
+}
+
+/// Who connects meanwhile would wait for an answer that does not come.
+#[test]
+fn a_socket_of_its_own_goes_away_when_the_stop_begins() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("second.sock");
+    let mut app = app_of(program("pair").env("SECOND", &path));
+    app.address = path.clone().into();
+    app.child.wait_for(&app.address);
+    let mut peer = begun(&app);
+    app.child.signal(Signal::TERM);
+    eventually(
+        || app.address.connect().is_err() && !path.exists(),
+        || "it still listens".to_owned(),
+    );
+    peer.send([stream(STDIN, 1, b"body"), end_of(STDIN, 1)].concat());
+    assert_eq!(peer.answer(1).stdout, b"[hold] Responder body");
+    assert_eq!(app.exit(), Some(0));
 }
 
 /// Others are not touched.
