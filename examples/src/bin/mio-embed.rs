@@ -24,8 +24,10 @@ fn main() -> io::Result<()> {
     let argument = |number, default: &str| std::env::args().nth(number).unwrap_or(default.into());
     let address = argument(1, "127.0.0.1:9000").parse()?;
     let listener = Listener::bind(&address, &Options::new())?;
-    let second = argument(2, "127.0.0.1:9001").parse();
-    let mut status = TcpListener::bind(second.map_err(io::Error::other)?)?;
+    let second = argument(2, "127.0.0.1:9001");
+    let named = |error| io::Error::other(format!("cannot listen on {second}: {error}"));
+    let status = second.parse().map_err(io::Error::other);
+    let mut status = status.and_then(TcpListener::bind).map_err(named)?;
 
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(256);

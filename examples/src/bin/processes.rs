@@ -23,8 +23,11 @@ fn main() -> io::Result<ExitCode> {
     }
     let mut arguments = std::env::args().skip(1);
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:9000".into());
-    let children = arguments.next().map_or(Ok(2), |count| count.parse());
-    let children = children.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    let children = arguments.next().unwrap_or_else(|| "2".into());
+    let children = children.parse().map_err(|error| {
+        let error = format!("the number of processes {children:?}: {error}");
+        io::Error::new(io::ErrorKind::InvalidInput, error)
+    })?;
     let listener = Listener::bind(&address.parse()?, &Options::new())?;
     let mut supervisor = Supervisor::new(listener, Program::current()?).children(children);
     if let Some(user) = arguments.next() {
