@@ -134,8 +134,10 @@ impl Application {
 /// One request that was sent. Dropping it before the end aborts the request: its receiver hears
 /// nothing any more.
 ///
-/// On a connection that is to be kept the application is asked to end it (ABORT_REQUEST, §5.4), and
-/// the connection is good for others when it has. Else the connection is closed.
+/// On a connection that is to be kept the application is asked to end it (ABORT_REQUEST, §5.4). When
+/// it has, a connection that several requests share is good for others; one that serves one at a
+/// time is closed, as such applications may take the question for an error. Without a connection
+/// that is to be kept, it is closed at once.
 #[must_use = "dropping it aborts the request; it can be detached"]
 pub struct Call {
     mail: Rc<Mailbox>,

@@ -155,11 +155,16 @@ impl Job {
     /// Whether all its input was sent, or put into the outbox, or the application knows that there
     /// is no more.
     pub(super) fn is_input_done(&self) -> bool {
-        self.stage == Stage::Done || (self.is_given_up() && !self.owes_abort)
+        self.stage == Stage::Done || self.has_sent_abort()
     }
 
     pub(super) fn is_given_up(&self) -> bool {
         self.receiver.is_none()
+    }
+
+    /// Whether the application was told, or is being told, that nobody waits.
+    pub(super) fn has_sent_abort(&self) -> bool {
+        self.is_given_up() && !self.owes_abort
     }
 
     /// Whether nobody waits for the answer any more.

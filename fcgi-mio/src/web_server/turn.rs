@@ -246,9 +246,10 @@ impl Turn<'_> {
         let mut job = self.conn.jobs.swap_remove(at);
         self.conn.has_served = true;
         self.conn.since = self.io.now;
-        // An application that serves one request at a time may still wait for the rest of the body.
-        let is_unread = !job.is_input_done() && self.conn.limit == 1;
-        self.conn.is_last |= is_unread || !job.request.keep_conn;
+        // An application that serves one request at a time may still wait for the rest of the body;
+        // or take ABORT_REQUEST for an error and close behind its answer, as libfcgi does.
+        let is_spoilt = !job.is_input_done() || job.has_sent_abort();
+        self.conn.is_last |= is_spoilt && self.conn.limit == 1 || !job.request.keep_conn;
         if protocol_status == ProtocolStatus::REQUEST_COMPLETE {
             let app_status = Some(app_status);
             return job.end(Ok(End { app_status }));

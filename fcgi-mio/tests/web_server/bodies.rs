@@ -199,7 +199,7 @@ fn a_paused_request_can_be_dropped() {
         }
         assert_eq!(line.record().kind, ABORT_REQUEST);
         line.send(end_request(1, 0, REQUEST_COMPLETE));
-        line.serve("y");
+        door.accept().serve("y");
     });
     let mut world = World::new(Settings::new().max_connections(1));
     let application = world.application(&peer.address);

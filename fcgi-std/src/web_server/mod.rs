@@ -115,8 +115,8 @@ impl Application {
     }
 
     /// Whether another request can be sent: none is running, the connection is to be kept, and the
-    /// last one did not end before its body was complete, as the application may still wait for the
-    /// rest of it.
+    /// last one was not [aborted](Response::abort), nor did it end before its body was complete, as
+    /// the application may still wait for the rest of it.
     ///
     /// The application may have closed the connection since. That shows when the response is read:
     /// an `UnexpectedEof` or a `ConnectionReset` before anything else.

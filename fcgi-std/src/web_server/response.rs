@@ -14,7 +14,8 @@ const MOST_STDERR: usize = 64 * 1024;
 /// The response to one request: a head, then a body to read.
 ///
 /// Reading it also sends what is left of the request. A response that is dropped before its end
-/// makes the connection useless for other requests; [`abort`](Response::abort) ends it properly.
+/// leaves the application at it; [`abort`](Response::abort) has it end. Neither leaves the connection
+/// for other requests.
 pub struct Response<'a> {
     exchange: Exchange<'a>,
     parser: HeadParser<Vec<u8>>,
@@ -114,12 +115,16 @@ impl<'a> Response<'a> {
 
     /// Asks the application to give the request up (§5.4), and waits until it has.
     ///
+    /// The connection is of no use for other requests then: the application may take the question
+    /// for an error, and close behind its answer, as libfcgi does.
+    ///
     /// # Errors
     ///
     /// As [`finish`](Response::finish).
     pub fn abort(mut self) -> io::Result<End> {
         if self.end().is_none() {
             self.exchange.abort()?;
+            self.keep_conn = false;
         }
         self.run_to_end()
     }
