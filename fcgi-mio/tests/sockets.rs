@@ -87,7 +87,8 @@ fn a_passed_descriptor_stalls_nobody_else() {
 
 #[test]
 fn five_hundred_heads_that_trickle_in() {
-    let app = App::unix(Settings::new(), || whole(echo));
+    let settings = Settings::new().header_timeout(Duration::from_secs(600));
+    let app = App::unix(settings, || whole(echo));
     let mut good = app.connect();
     lives(&mut good);
     let mut slow: Vec<_> = (0..500).map(|_| app.connect()).collect();

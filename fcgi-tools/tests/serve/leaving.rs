@@ -92,12 +92,13 @@ fn in_the_middle_of_an_upload(way: Way) {
 }
 
 fn before_an_answer(way: Way) {
-    let aborted = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&aborted);
+    let [begun, aborted] = [(); 2].map(|()| Arc::new(AtomicUsize::new(0)));
+    let (first, count) = (Arc::clone(&begun), Arc::clone(&aborted));
     let app = App::start(way, move |request| {
         if request.params.text("PATH_INFO") == "/small" {
             return text(request, "small");
         }
+        first.fetch_add(1, Ordering::SeqCst);
         while !request.is_aborted() {
             thread::sleep(Duration::from_millis(1));
         }
@@ -108,6 +109,7 @@ fn before_an_answer(way: Way) {
     for round in 1..=5 {
         let mut client = gateway.client();
         client.send(&Request::get("/wait").head_bytes()).unwrap();
+        wait_for(&begun, round);
         assert!(!client.closed_within(Duration::from_millis(50)).unwrap());
         drop(client);
         wait_for(&aborted, round);

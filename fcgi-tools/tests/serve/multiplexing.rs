@@ -1,6 +1,8 @@
 //! Several requests on one connection, with an application played by hand.
 
 use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -173,15 +175,22 @@ fn a_slow_reader_holds_the_application_up() {
     talk.send(&hand::stream(hand::STDOUT, 1, b"Content-Type: a/b\n\n"));
     // Far more than all buffers between the two ends, so that most of it has to wait.
     let length = 64 << 20;
+    let written = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&written);
     let writer = thread::spawn(move || {
         let piece = hand::stream(hand::STDOUT, 1, &[b'x'; 65_536]);
         for _ in 0..length / 65_536 {
             talk.send(&piece);
+            count.fetch_add(1, Ordering::Relaxed);
         }
         talk.send(&hand::end_request(1, 0, hand::REQUEST_COMPLETE));
         talk
     });
-    thread::sleep(Duration::from_millis(300));
+    let mut before = 0;
+    while before == 0 || written.load(Ordering::Relaxed) > before {
+        before = written.load(Ordering::Relaxed);
+        thread::sleep(Duration::from_millis(500));
+    }
     assert!(!writer.is_finished(), "somebody holds 64 MiB");
     let mut quick = ask(&gateway, "/quick");
     let mut other = played.accept();
