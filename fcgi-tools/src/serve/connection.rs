@@ -189,6 +189,9 @@ impl Connection {
             request.answer.end(End::Refused(protocol_status, body));
             self.place.refused(protocol_status);
         }
+        if request.aborted.is_some() {
+            self.place.retire_after_abort();
+        }
         self.quiet_since = Instant::now();
         self.place.release();
     }

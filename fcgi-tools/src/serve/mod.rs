@@ -26,8 +26,9 @@
 //! - Connections to the application are kept ten seconds. They are shared by up to 64 requests if
 //!   the application says that it multiplexes (FCGI_MPXS_CONNS, asked once at each start of the
 //!   application, or when it could not be reached before).
-//! - A client that goes away ends its request (FCGI_ABORT_REQUEST); the connection is used again
-//!   when the application has ended it too.
+//! - A client that goes away ends its request (FCGI_ABORT_REQUEST). When the application has ended it
+//!   too, the connection is used again if the application multiplexes; others may take the record
+//!   for an error and close.
 //! - An application that refuses a request, or closes a kept connection before it has answered,
 //!   gets the request once more if that is safe.
 //! - Slow readers slow the application down: 256 KiB of an answer are kept for them, then the

@@ -332,6 +332,16 @@ impl Place {
         }
     }
 
+    /// An aborted request has ended. An application that serves one at a time may take the abort for
+    /// an error and close behind its answer, as libfcgi does: then the connection takes no more
+    /// requests. Call it before [`release`](Place::release).
+    pub(super) fn retire_after_abort(&self) {
+        let mut state = self.pool.lock();
+        if state.limit.unwrap_or(1) == 1 {
+            state.remove(self.number);
+        }
+    }
+
     /// The connection takes no more requests.
     pub(super) fn retire(&self) {
         self.pool.lock().remove(self.number);

@@ -148,6 +148,26 @@ fn an_upload_that_breaks_off_is_aborted() {
     assert_eq!(text(&mut client), "next");
 }
 
+/// An application that serves one request at a time may close behind its answer to an abort.
+#[test]
+fn after_an_abort_one_that_does_not_multiplex_has_a_new_connection() {
+    let played = Played::new();
+    let gateway = played.gateway();
+    let client = ask(&gateway, "/");
+    played.answer_question(&[("FCGI_MPXS_CONNS", "0")]);
+    let mut talk = played.accept();
+    assert_eq!(talk.request().id, 1);
+    drop(client);
+    assert_eq!(talk.record().kind, hand::ABORT_REQUEST);
+    talk.send(&hand::end_request(1, 0, hand::REQUEST_COMPLETE));
+    let mut client = ask(&gateway, "/next");
+    let mut other = played.accept();
+    let heard = other.request();
+    other.answer(heard.id, "next");
+    assert_eq!(text(&mut client), "next");
+    assert!(talk.is_closed());
+}
+
 /// An application that does not heed an abort loses the connection, when nothing else runs on it.
 #[test]
 fn an_abort_that_is_not_heeded_closes_the_connection() {
