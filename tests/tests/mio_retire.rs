@@ -7,7 +7,7 @@ use std::num::NonZeroU64;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::process::{self, Command};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
@@ -186,11 +186,6 @@ fn who_listens_by_itself_is_not_asked_to_retire() {
     }
 }
 
-/// Which processes have ended, and how.
-fn ended(events: &Receiver<(u32, Option<i32>)>) -> BTreeMap<u32, Option<i32>> {
-    events.try_iter().collect()
-}
-
 /// Each request has a connection of its own, which its client keeps for a moment.
 #[test]
 fn supervised_processes_that_retire_lose_no_request() {
@@ -235,13 +230,24 @@ fn supervised_processes_that_retire_lose_no_request() {
                 *served.entry(pid).or_default() += 1;
             }
         });
+        // Behind its last request a process may be ended by any signal.
+        let mut ended = BTreeMap::new();
+        let has_retired = |(_, count): &(&u32, &usize)| **count >= MOST;
+        while !served
+            .iter()
+            .filter(has_retired)
+            .all(|(pid, _)| ended.contains_key(pid))
+        {
+            let (pid, status) = events.recv_timeout(PATIENCE).expect("they end");
+            ended.insert(pid, status);
+        }
         supervised.stop(PATIENCE);
         supervised.wait().unwrap();
         // Those that had come in before are served as well, one of each client.
         let least = CLIENTS * EACH / (MOST + CLIENTS);
         assert!(least > CHILDREN && served.len() >= least, "{served:?}");
         // One that has just been started may not have heard of signals yet.
-        let ended = ended(&events);
+        ended.extend(events.try_iter());
         for pid in served.keys() {
             assert_eq!(ended.get(pid), Some(&Some(0)), "{served:?} {ended:?}");
         }

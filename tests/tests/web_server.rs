@@ -186,12 +186,9 @@ fn stderr_exit_status_and_values() {
 }
 
 #[test]
-fn an_abort_reaches_the_handler_and_the_connection_stays() {
+fn an_abort_reaches_the_handler() {
     let (began, begun) = std::sync::mpsc::channel();
     let served = Served::by(move |request| {
-        if request.params.get("SLOW").is_none() {
-            return request.header("Content-Type", "text/plain");
-        }
         request.header("Content-Type", "text/plain")?;
         request.stdout.flush()?;
         began.send(()).map_err(io::Error::other)?;
@@ -201,17 +198,13 @@ fn an_abort_reaches_the_handler_and_the_connection_stays() {
         Err(io::ErrorKind::ConnectionAborted.into())
     });
     let mut application = served.connect();
-    let slow = request(Role::Responder, &[("SLOW", b"1")]);
     let mut nothing = io::empty();
-    let mut response = application.send(&slow, &mut nothing).unwrap();
+    let mut response = application
+        .send(&Request::new(Role::Responder), &mut nothing)
+        .unwrap();
     response.head().unwrap();
     begun.recv_timeout(Duration::from_secs(20)).unwrap();
     assert_eq!(response.abort().unwrap().app_status, Some(1));
-    let mut nothing = io::empty();
-    let response = application
-        .send(&Request::new(Role::Responder), &mut nothing)
-        .unwrap();
-    assert_eq!(response.finish().unwrap().app_status, Some(0));
 }
 
 /// An application that answers the first request with these bytes, then closes.

@@ -12,7 +12,7 @@ use fcgi_tests::nginx::Nginx;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::site::Inherited;
-use crate::supervised::{CHILDREN, Children, PATIENCE, Told};
+use crate::supervised::{CHILDREN, Children, PATIENCE};
 
 /// Larger than all buffers on the way, so that the application is inside the request as long as its
 /// client does not read.
@@ -117,12 +117,9 @@ fn supervised_children_complete_their_requests() {
     for client in &mut clients {
         assert_eq!(client.receive_bytes(LONG).unwrap().len(), LONG);
     }
-    let has_ended = |pid: &u32| {
-        let ended = |event: &Told| matches!(event, Told::Ended(other, _) if other == pid);
-        children.events().iter().any(ended)
-    };
+    let all_ended = || first.iter().all(|pid| children.has_ended(*pid));
     eventually(
-        || first.iter().all(has_ended) && children.started().len() == 2 * CHILDREN,
+        || all_ended() && children.started().len() == 2 * CHILDREN,
         || format!("{:?}", children.events()),
     );
     let page = Client::connect(nginx.address()).call(&Request::get("/size.fcgi/1000"));

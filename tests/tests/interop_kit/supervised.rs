@@ -87,6 +87,11 @@ impl Children {
             .count()
     }
 
+    pub(crate) fn has_ended(&self, process: u32) -> bool {
+        let is_end = |event: &Told| matches!(event, Told::Ended(pid, _) if *pid == process);
+        self.events().iter().any(is_end)
+    }
+
     /// The processes that were ever started.
     pub(crate) fn started(&self) -> Vec<u32> {
         let started = |event| match event {
