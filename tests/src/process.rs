@@ -15,8 +15,10 @@ use tempfile::{NamedTempFile, TempDir};
 use crate::address::Address;
 use crate::http::{Client, Request};
 
-/// How long a child may take to start or to stop.
+/// How long a child may take to stop.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a child may take until it listens: a busy machine is slow at starting programs.
+const START: Duration = Duration::from_secs(60);
 /// How often a port is tried that another process took in the meantime.
 const PORTS: usize = 5;
 /// How long to sleep between two looks at a child.
@@ -68,10 +70,10 @@ impl Running {
     ///
     /// # Panics
     ///
-    /// If the child ends before, or nothing listens after ten seconds.
+    /// If the child ends before, or nothing listens after a minute.
     #[track_caller]
     pub fn wait_for(&mut self, address: &Address) {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + START;
         while let Err(error) = address.connect() {
             if let Some(status) = self.exited() {
                 panic!(
@@ -215,7 +217,7 @@ impl Running {
     /// Waits for the answer. `false` if another process took the port in the meantime.
     #[track_caller]
     fn answers(&mut self, address: SocketAddr, ready: &str) -> bool {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + START;
         let request = Request::get(ready);
         loop {
             let answer = Client::try_connect(address)
